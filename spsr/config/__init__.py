@@ -1,0 +1,28 @@
+"""Typed, strict configuration: presets, methods, extractors and tables."""
+
+from spsr.config.config import CONFIGS, Config, TrainingSettings, digest, load
+from spsr.config.layout import Layout, resources, weights_file
+from spsr.config.method import Losses, Method, Term
+from spsr.config.settings import Compute, Extractor, Perceptual, Probe, Recipe, Schedule
+from spsr.config.table import Table
+
+__all__ = [
+    "CONFIGS",
+    "Compute",
+    "Config",
+    "Extractor",
+    "Layout",
+    "Losses",
+    "Method",
+    "Perceptual",
+    "Probe",
+    "Recipe",
+    "Schedule",
+    "Table",
+    "Term",
+    "TrainingSettings",
+    "digest",
+    "load",
+    "resources",
+    "weights_file",
+]

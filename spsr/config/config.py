@@ -1,0 +1,218 @@
+"""A preset together with the methods, extractors and tables it is about: the one object that everything reads."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from spsr.config.layout import Layout
+from spsr.config.method import Method
+from spsr.config.methods import read_methods
+from spsr.config.preset import Preset
+from spsr.config.settings import Extractor, Schedule
+from spsr.config.table import Table
+from spsr.config.validation import Strict, suggestion, validate
+from spsr.config.yaml_source import Source
+from spsr.errors import InputError
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+DEFAULT_PRESET = CONFIGS / "quick.yaml"
+
+Entry = TypeVar("Entry")
+
+
+def digest(value: Any) -> str:
+    """A short name for the content of a model or of plain data: 12 hexadecimal digits of its SHA-256."""
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _entry(kind: str, name: str, entries: Mapping[str, Entry], place: Path) -> Entry:
+    if name not in entries:
+        raise InputError(f"{place}: no {kind} '{name}'{suggestion(name, entries)}")
+    return entries[name]
+
+
+class TrainingSettings(Strict):
+    """Everything of the configuration that the weights of one run depend on, apart from its inputs' content.
+
+    It is written to `run.yaml`, decides whether a checkpoint belongs to a run, and triggers a re-run in the
+    workflow when it changes.
+    """
+
+    method: Method | Extractor
+    seed: int
+    schedule: Schedule | None
+    size: dict[str, Any]
+    settings: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Config:
+    """A validated configuration. Use `load` to make one.
+
+    Attributes:
+        path: the preset file.
+        preset: its content.
+        methods, extractors, tables: everything that is declared, by name.
+    """
+
+    path: Path
+    preset: Preset
+    methods: dict[str, Method]
+    extractors: dict[str, Extractor]
+    tables: dict[str, Table]
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Paths of this preset."""
+        return Layout(self.preset.preset)
+
+    def method(self, name: str) -> Method:
+        """The method `name`; `InputError` with a suggestion if there is none."""
+        return _entry("method", name, self.methods, self.path)
+
+    def extractor(self, name: str) -> Extractor:
+        """The extractor `name`; `InputError` with a suggestion if there is none."""
+        return _entry("extractor", name, self.extractors, self.path)
+
+    def table(self, name: str) -> Table:
+        """The table `name`; `InputError` with a suggestion if there is none."""
+        return _entry("table", name, self.tables, self.path)
+
+    def schedule(self, name: str) -> Schedule:
+        """The schedule `name`; `InputError` with a suggestion if the preset has none."""
+        return _entry("schedule", name, self.preset.schedules, self.path)
+
+    def require_benchmark(self, name: str) -> None:
+        """`InputError` with a suggestion if the preset has no benchmark `name`."""
+        _entry("benchmark", name, self.preset.data.benchmarks, self.path)
+
+    def seeds(self, name: str) -> tuple[int, ...]:
+        """Seeds of the runs of a method or extractor.
+
+        A computed, released or foreign method has one result. Starting points (extractors, and methods that
+        others start from) are trained once, with the first seed.
+        """
+        method = self.methods.get(name)
+        first = self.preset.seeds[:1]
+        if method is None or method.source != "trained" or name in self.starting_points:
+            return first
+        return self.preset.seeds
+
+    @cached_property
+    def starting_points(self) -> frozenset[str]:
+        """Methods whose generators others start from."""
+        return frozenset(method.init_from for method in self.methods.values() if method.init_from)
+
+    def size(self, network: str) -> dict[str, Any]:
+        """Sizes of a network in this preset, where they differ from the paper's."""
+        return dict(self.preset.networks.get(network, {}))
+
+    def generator_size(self, name: str) -> dict[str, Any]:
+        """Sizes of a method's generator: the preset's, then the method's own."""
+        generator = self.method(name).generator
+        if generator is None:
+            raise InputError(f"{self.path}: method '{name}' has no generator; choose one that is trained here")
+        return self.size(generator.name) | generator.size
+
+    def extractor_weights(self, name: str) -> str | None:
+        """Registry entry of an extractor's weights in this preset; none for a NSE."""
+        return self.preset.extractor_weights.get(name, self.extractor(name).weights)
+
+    def training_settings(self, name: str, seed: int) -> TrainingSettings:
+        """What the run of a method or extractor depends on."""
+        preset = self.preset
+        settings: dict[str, Any] = {
+            "compute": preset.compute.model_dump(mode="json"),
+            "train": preset.data.train.model_dump(mode="json"),
+            "tiling": preset.data.tiling and preset.data.tiling.model_dump(mode="json"),
+        }
+        if name in self.extractors:
+            extractor = self.extractors[name]
+            schedule = self.schedule(extractor.task) if extractor.task else None
+            return TrainingSettings(method=extractor, seed=seed, schedule=schedule, size={}, settings=settings)
+        method = self.method(name)
+        if method.source != "trained":
+            raise InputError(f"{self.path}: method '{name}' is {method.source}; there is nothing to train")
+        if {term.comparison for term in method.losses.terms()} - {"pixel"}:
+            settings["recipe"] = preset.recipe.model_dump(mode="json")
+            settings["perceptual"] = preset.perceptual.model_dump(mode="json")
+            settings["discriminator"] = self.size("discriminator")
+        if method.extractor is not None:
+            settings["extractor_weights"] = self.extractor_weights(method.extractor)
+        identity = method.model_copy(update={"title": name, "extends": None})
+        return TrainingSettings(
+            method=identity,
+            seed=seed,
+            schedule=self.schedule(method.schedule),
+            size=self.generator_size(name),
+            settings=settings,
+        )
+
+
+def _beside(path: Path, name: str) -> Path:
+    return path.parent / name if (path.parent / name).is_file() else CONFIGS / name
+
+
+def load(path: Path | str | None = None) -> Config:
+    """The configuration of a preset file; the quick preset if none is named.
+
+    `methods.yaml`, `extractors.yaml` and `tables.yaml` are taken from the preset's own folder where they exist
+    there, else from the repository's `configs/`. Anything wrong is an `InputError` with file, line and remedy.
+    """
+    path = Path(path) if path is not None else DEFAULT_PRESET
+    source = Source(path)
+    preset = validate(Preset, source.data, source)
+    methods_source = Source(_beside(path, "methods.yaml"))
+    extractors_source = Source(_beside(path, "extractors.yaml"))
+    tables_source = Source(_beside(path, "tables.yaml"))
+    methods = read_methods(methods_source)
+    extractors = {
+        name: validate(Extractor, data, extractors_source, (name,)) for name, data in extractors_source.data.items()
+    }
+    tables = {name: validate(Table, data, tables_source, (name,)) for name, data in tables_source.data.items()}
+
+    for name, method in methods.items():
+        if method.extractor is not None and method.extractor not in extractors:
+            where = methods_source.where((name, "extractor"))
+            hint = suggestion(method.extractor, extractors)
+            raise InputError(f"{where}: {name}.extractor: no extractor '{method.extractor}'{hint}")
+    for name, weights in preset.released.items():
+        if name not in methods:
+            raise InputError(f"{source.where(('released', name))}: no method '{name}'{suggestion(name, methods)}")
+        update = {"source": "released", "weights": weights, "init_from": None}
+        methods[name] = methods[name].model_copy(update=update)
+    for name, foreign in preset.results.items():
+        if name in methods:
+            raise InputError(f"{source.where(('results', name))}: there is a method '{name}'; choose another name")
+        methods[name] = Method(
+            title=foreign.name, source="foreign", images=foreign.from_images, checkpoint=foreign.from_checkpoint
+        )
+        for table in foreign.tables:
+            if table not in tables:
+                where = source.where(("results", name, "tables"))
+                raise InputError(f"{where}: no table '{table}'{suggestion(table, tables)}")
+            tables[table] = tables[table].model_copy(update={"methods": (*tables[table].methods, name)})
+    for index, name in enumerate(preset.tables):
+        if name not in tables:
+            raise InputError(f"{source.where(('tables', index))}: no table '{name}'{suggestion(name, tables)}")
+    for index, name in enumerate(preset.only or ()):
+        if name not in methods:
+            raise InputError(f"{source.where(('only', index))}: no method '{name}'{suggestion(name, methods)}")
+    for name, table in tables.items():
+        for index, method_name in enumerate(table.methods):
+            if method_name not in methods:
+                where = tables_source.where((name, "methods", index))
+                raise InputError(f"{where}: no method '{method_name}'{suggestion(method_name, methods)}")
+    for name, method in methods.items():
+        if method.source == "trained" and (preset.only is None or name in preset.only):
+            if method.schedule not in preset.schedules:
+                hint = suggestion(method.schedule, preset.schedules)
+                raise InputError(f"{path}: schedules: method '{name}' needs '{method.schedule}'{hint}")
+    return Config(path, preset, methods, extractors, tables)

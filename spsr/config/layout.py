@@ -1,0 +1,84 @@
+"""Where everything lies: results of a preset, and downloads and prepared data shared by all."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def resources() -> Path:
+    """The folder of downloads and prepared data: `SPSR_RESOURCES`, or `resources` in the current folder."""
+    return Path(os.environ.get("SPSR_RESOURCES", "resources"))
+
+
+def weights_file(name: str) -> Path:
+    """The fetched and converted weights `name` of the registry."""
+    return resources() / "weights" / f"{name}.safetensors"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Paths of one preset, relative to the current folder (the repository's root)."""
+
+    preset: str
+
+    @property
+    def root(self) -> Path:
+        """Folder of all results."""
+        return Path("results") / self.preset
+
+    @property
+    def prepared(self) -> Path:
+        """Folder of prepared training and test images."""
+        return resources() / "prepared" / self.preset
+
+    @property
+    def training_pack(self) -> Path:
+        """Index of the packed training images; the pixels lie beside it."""
+        return self.prepared / "training" / "index.json"
+
+    def benchmark(self, dataset: str) -> Path:
+        """Folder with `HR/` and `LR/` images of a benchmark and its `passport.json`."""
+        return self.prepared / dataset
+
+    def passport(self, dataset: str) -> Path:
+        """What a prepared benchmark holds; written last."""
+        return self.benchmark(dataset) / "passport.json"
+
+    def run(self, name: str, seed: int) -> Path:
+        """Folder of the training of a method or extractor."""
+        return self.root / "runs" / name / f"seed{seed}"
+
+    def model(self, name: str, seed: int) -> Path:
+        """The trained weights of a method or extractor."""
+        return self.run(name, seed) / "model.safetensors"
+
+    def images(self, method: str, seed: int, dataset: str) -> Path:
+        """Folder of the super-resolved images of a benchmark."""
+        return self.root / "images" / method / f"seed{seed}" / dataset
+
+    def scores(self, method: str, seed: int, dataset: str) -> Path:
+        """Per-image scores of a method on a benchmark."""
+        return self.root / "scores" / method / f"seed{seed}" / f"{dataset}.csv"
+
+    def probe(self, extractor: str) -> Path:
+        """Accuracies of an extractor on both tasks."""
+        return self.root / "probes" / f"{extractor}.csv"
+
+    def table(self, name: str, suffix: str) -> Path:
+        """A table as `csv`, `md`, `tex` or `html`."""
+        return self.root / "tables" / f"{name}.{suffix}"
+
+    @property
+    def figures(self) -> Path:
+        """Folder of the figures."""
+        return self.root / "figures"
+
+    @property
+    def report(self) -> Path:
+        """The report page."""
+        return self.root / "report.html"
+
+    @property
+    def tracking(self) -> Path:
+        """Folder of the local MLflow store."""
+        return self.root / "mlflow"

@@ -1,0 +1,118 @@
+"""The schema of a preset file: everything that scales the benchmark from a laptop to the paper."""
+
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from spsr.config.settings import Compute, Perceptual, Probe, Recipe, Schedule
+from spsr.config.validation import Strict
+
+Metric = Literal["lpips", "psnr", "ssim", "ssim_standard"]
+
+
+class ImageSource(Strict):
+    """Where a set of images comes from: exactly one of a registered dataset, a folder, or scikit-image's own.
+
+    Attributes:
+        dataset: an entry of `configs/datasets.yaml`.
+        folder: a folder of images, from the repository's root.
+        scikit_image: names of photographs inside scikit-image's wheel.
+        crop: side of the central square in pixels that is kept of each image.
+    """
+
+    dataset: str | None = None
+    folder: str | None = None
+    scikit_image: tuple[str, ...] = Field(default=(), strict=False)
+    crop: int | None = Field(default=None, ge=32)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "ImageSource":
+        if sum((self.dataset is not None, self.folder is not None, bool(self.scikit_image))) != 1:
+            raise ValueError("give exactly one of `dataset`, `folder` and `scikit_image`")
+        return self
+
+
+class Tiling(Strict):
+    """Sub-images that training samples are drawn from, as the official code cuts them.
+
+    Attributes:
+        size, step: side and distance of the tiles in HR pixels.
+        remainder: a last tile is added where more pixels than this remain.
+    """
+
+    size: int = Field(ge=16)
+    step: int = Field(ge=1)
+    remainder: int = Field(ge=0)
+
+
+class Data(Strict):
+    """Training and test images."""
+
+    train: ImageSource
+    tiling: Tiling | None = None
+    benchmarks: dict[str, ImageSource]
+
+
+class Foreign(Strict):
+    """Someone else's results as a row: a folder of images or a checkpoint.
+
+    Attributes:
+        name: the title that tables print.
+        from_images: folder with one sub-folder of super-resolved images per benchmark.
+        from_checkpoint: a checkpoint file; the architecture is inferred.
+        tables: the tables that get the row.
+    """
+
+    name: str
+    from_images: str | None = None
+    from_checkpoint: str | None = None
+    tables: tuple[str, ...] = Field(strict=False)
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> "Foreign":
+        if (self.from_images is None) == (self.from_checkpoint is None):
+            raise ValueError("give exactly one of `from_images` and `from_checkpoint`")
+        return self
+
+
+class Preset(Strict):
+    """One preset file.
+
+    Attributes:
+        preset: its name, and the name of its folder under `results/`.
+        mark: what a reader must know of every number of this preset; empty for the paper's own settings.
+        seeds: seeds of the runs. Starting points (PSNR networks, extractors) are trained once, with the first.
+        recipe: see `Recipe`.
+        compute: see `Compute`.
+        data: training and test images.
+        networks: sizes of the networks, by name, where they differ from the paper's.
+        schedules: schedules by name; methods and extractors refer to them.
+        perceptual: the VGG19 of the perceptual loss.
+        extractor_weights: registry entries that replace an extractor's own.
+        probe: evaluation of the extractors; none leaves it out.
+        released: methods that are taken from released weights instead of being trained, with the entry in the
+            registry of weights.
+        results: foreign results by method name.
+        only: if given, the only methods that are run; cells of the others say that they were not.
+        tables: tables that are made.
+        lpips: backbone of the LPIPS metric.
+    """
+
+    preset: str = Field(pattern=r"^[a-z0-9_]+$")
+    mark: str = ""
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1, strict=False)
+    recipe: Recipe
+    compute: Compute = Compute()
+    data: Data
+    networks: dict[str, dict[str, Any]] = {}
+    schedules: dict[str, Schedule] = {}
+    perceptual: Perceptual = Perceptual()
+    extractor_weights: dict[str, str] = {}
+    probe: Probe | None = None
+    released: dict[str, str] = {}
+    results: dict[str, Foreign] = {}
+    only: tuple[str, ...] | None = Field(default=None, strict=False)
+    tables: tuple[str, ...] = Field(
+        default=("table1", "table2", "table3", "table4", "table5", "table6", "table7"), strict=False
+    )
+    lpips: Literal["alex"] = "alex"
