@@ -126,7 +126,7 @@ def crop_to_multiple(image: RGB, factor: int = SCALE) -> RGB:
     height, width = (length - length % factor for length in image.shape[:2])
     if height == 0 or width == 0:
         raise InputError(
-            f"image: {image.shape[1]}×{image.shape[0]} pixels are fewer than {factor} on a side; use a larger image"
+            f"image: {image.shape[1]}x{image.shape[0]} pixels are fewer than {factor} on a side; use a larger image"
         )
     return image[:height, :width]
 

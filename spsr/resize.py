@@ -56,7 +56,7 @@ def to_uint8(values: NDArray[np.generic]) -> NDArray[np.uint8]:
 
 def _check(image: NDArray[np.generic], scale: float) -> None:
     if image.ndim not in (2, 3) or image.size == 0:
-        raise InputError(f"image: its shape is {image.shape}; give a non-empty H×W or H×W×C array")
+        raise InputError(f"image: its shape is {image.shape}; give a non-empty array of shape (H, W) or (H, W, C)")
     if not (math.isfinite(scale) and scale > 0):
         raise InputError(f"scale: {scale} is not a positive number; give a factor such as 4 or 0.25")
 

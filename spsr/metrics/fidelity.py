@@ -72,7 +72,7 @@ def check_pair(sr: RGB, hr: RGB, smallest: int = 1) -> None:
     for name, image in (("SR", sr), ("HR", hr)):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
             raise InputError(
-                f"{name} image: {image.dtype} of shape {image.shape}; give uint8 RGB of shape H×W×3 in 0..255"
+                f"{name} image: {image.dtype} of shape {image.shape}; give uint8 RGB of shape (H, W, 3)"
             )
     if sr.shape != hr.shape:
         raise InputError(
@@ -87,8 +87,8 @@ def check_pair(sr: RGB, hr: RGB, smallest: int = 1) -> None:
 
 
 def size_text(image: NDArray[np.generic]) -> str:
-    """The size of an image as people write it: width×height."""
-    return f"{image.shape[1]}×{image.shape[0]}"
+    """The size of an image as people write it, 512x384 for 512 columns and 384 rows."""
+    return f"{image.shape[1]}x{image.shape[0]}"
 
 
 def _shaved_luma(image: RGB) -> NDArray[np.uint8]:

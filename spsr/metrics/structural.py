@@ -26,7 +26,7 @@ def ssim_index(first: NDArray[np.generic], second: NDArray[np.generic]) -> float
     """
     if min(first.shape) < WINDOW:
         raise InputError(
-            f"SSIM: {first.shape[1]}×{first.shape[0]} pixels are left, fewer than its 11×11 window; use larger images"
+            f"SSIM: {first.shape[1]}x{first.shape[0]} pixels are left, fewer than its 11x11 window; use larger images"
         )
     x, y = first.astype(np.float64), second.astype(np.float64)
     mean_x, mean_y = _local_mean(x), _local_mean(y)

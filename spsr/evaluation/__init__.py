@@ -1,0 +1,1 @@
+"""From a network or a folder of images to scores."""

@@ -1,0 +1,120 @@
+"""LPIPS (Zhang et al., "The unreasonable effectiveness of deep features as a perceptual metric", CVPR 2018).
+
+Version 0.1 with the calibrated linear heads of the `lpips` package, on an ImageNet network whose weights come from
+a local file; nothing is downloaded here.
+"""
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from spsr.errors import InputError
+from spsr.metrics.fidelity import check_pair, size_text
+from spsr.metrics.torchvision_ops import declare_torchvision_ops
+
+Network = Literal["alex", "vgg", "squeeze"]
+
+WEIGHTS = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet"}
+"""The entry of the weight registry that each network's ImageNet weights are taken from."""
+
+_SMALLEST_SIDE = {"alex": 31, "vgg": 16, "squeeze": 17}
+
+
+class Lpips:
+    """The distance between two images; 0 for equal ones, lower is better.
+
+    Args:
+        net: `alex` (the paper's), `vgg` or `squeeze`.
+        backbone: the network's ImageNet weights, a safetensors file with torchvision's names
+            (`features.0.weight`, …); by default the file of the weight registry.
+
+    Raises:
+        InputError: the network is not known, or the file is missing, unreadable or of another network.
+    """
+
+    def __init__(self, net: Network = "alex", backbone: Path | str | None = None) -> None:
+        if net not in WEIGHTS:
+            raise InputError(f"lpips: {net!r} is not a network of LPIPS; use one of {', '.join(WEIGHTS)}")
+        if backbone is None:
+            from spsr.data import weights
+
+            backbone = weights.path(WEIGHTS[net])
+        self.net = net
+        self._distance = _assemble(net, Path(backbone))
+
+    def __call__(self, sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> float:
+        """LPIPS of two whole uint8 H×W×3 RGB images of one size; they are not shaved.
+
+        Raises:
+            InputError: the images are not uint8 H×W×3 of one size, or too small for the network.
+        """
+        check_pair(sr, hr)
+        if min(sr.shape[:2]) < _SMALLEST_SIDE[self.net]:
+            raise InputError(
+                f"lpips: {size_text(sr)} pixels are too few for {self.net}, which needs {_SMALLEST_SIDE[self.net]} "
+                f"on a side; use larger images or leave LPIPS out"
+            )
+        with torch.inference_mode():
+            return float(self._distance(_signed(sr), _signed(hr)))
+
+
+def _signed(image: NDArray[np.uint8]) -> torch.Tensor:
+    """uint8 H×W×3 → float32 1×3×H×W in [-1, 1]: x/127.5 - 1."""
+    channels_first = np.ascontiguousarray(image.transpose(2, 0, 1))
+    return torch.from_numpy(channels_first)[None].to(torch.float32) / 127.5 - 1
+
+
+def _assemble(net: Network, backbone: Path) -> torch.nn.Module:
+    declare_torchvision_ops()
+    import lpips
+
+    with warnings.catch_warnings(), torch.device("meta"):
+        # Laid out without memory or random numbers: every parameter is replaced below.
+        warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
+        distance: torch.nn.Module = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
+    heads_file = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth"
+    heads = torch.load(heads_file, map_location="cpu", weights_only=True)
+    features = _read_backbone(backbone)
+    state = {name: _tensor_for(name, value, heads, features, backbone) for name, value in distance.state_dict().items()}
+    distance.load_state_dict(state, assign=True)
+    return distance.eval().requires_grad_(False)
+
+
+def _tensor_for(
+    name: str,
+    planned: torch.Tensor,
+    heads: Mapping[str, torch.Tensor],
+    features: Mapping[str, torch.Tensor],
+    backbone: Path,
+) -> torch.Tensor:
+    """The value for LPIPS's parameter `name`: fixed, of a linear head, or of the ImageNet network."""
+    match name.split("."):
+        case ["scaling_layer", _]:
+            return planned
+        case ["lins", index, *rest]:
+            return heads[".".join((f"lin{index}", *rest))]
+        case ["net", _, *rest]:
+            value = features.get(".".join(("features", *rest)))
+            if value is None or value.shape != planned.shape:
+                raise InputError(
+                    f"{backbone}: has no features.{'.'.join(rest)} of shape {tuple(planned.shape)}; "
+                    f"give the ImageNet weights of the right network"
+                )
+            return value.to(torch.float32)
+    return heads[name]
+
+
+def _read_backbone(path: Path) -> dict[str, torch.Tensor]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such weight file; fetch it with `spsr fetch`")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path}: not a readable safetensors file ({error}); fetch it again") from error
