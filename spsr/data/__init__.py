@@ -1,0 +1,1 @@
+"""Datasets, pretrained weights and their preparation; every download lies under `resources/`."""

@@ -1,0 +1,141 @@
+"""One file over http(s): resumed where the server can, tried again where that may help."""
+
+import hashlib
+import http.client
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from spsr import __version__
+from spsr.data.hashing import SourceError
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is being worked on, the units done and the units in all (None when unknown)."""
+
+ATTEMPTS = 4
+_TIMEOUT = 30.0
+_BLOCK = 1 << 18
+_TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
+
+
+def silent(what: str, done: int, total: int | None) -> None:
+    """The progress callback that says nothing."""
+
+
+class _TransientError(Exception):
+    """A failure after which the same request may succeed."""
+
+
+@dataclass
+class _Transfer:
+    """What is known about the transfer of one address so far."""
+
+    resumable: bool = False
+    total: int | None = None
+
+
+def download(
+    url: str,
+    target: Path,
+    *,
+    size: int | None = None,
+    progress: Progress = silent,
+    backoff: float = 1.0,
+) -> None:
+    """Transfer `url` into `target`.
+
+    A partial transfer lies beside `target` as `.NAME.<address>.part` and is gone on from with a Range request,
+    also by a later call after an interruption. An attempt that brought bytes does not count as a failed one.
+
+    Args:
+        size: expected bytes; a server that announces another size is refused at once.
+        backoff: seconds before the second attempt, doubled before each further one.
+
+    Raises:
+        SourceError: the address did not give a whole file. The partial file is removed unless the server
+            can resume.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{hashlib.sha256(url.encode()).hexdigest()[:8]}.part")
+    transfer = _Transfer()
+    failures = 0
+    while True:
+        before = partial.stat().st_size if partial.exists() else 0
+        try:
+            _attempt(url, partial, transfer, size, target.name, progress)
+            partial.replace(target)
+            return
+        except _TransientError as error:
+            advanced = transfer.resumable and partial.exists() and partial.stat().st_size > before
+            failures = 1 if advanced else failures + 1
+            if failures >= ATTEMPTS:
+                if not transfer.resumable:
+                    partial.unlink(missing_ok=True)
+                raise SourceError(f"{error} ({ATTEMPTS} attempts)") from error
+            time.sleep(backoff * 2 ** (failures - 1))
+        except SourceError:
+            partial.unlink(missing_ok=True)
+            raise
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise SourceError(f"cannot be written ({error.strerror or error})") from error
+
+
+def _attempt(
+    url: str, partial: Path, transfer: _Transfer, size: int | None, label: str, progress: Progress
+) -> None:
+    have = partial.stat().st_size if partial.exists() else 0
+    request = urllib.request.Request(url, headers={"User-Agent": f"spsr/{__version__}"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT) as answer:
+            if answer.status != 206 or not _starts_at(answer, have):
+                have = 0
+            transfer.resumable = answer.status == 206 or answer.headers.get("Accept-Ranges") == "bytes"
+            announced = answer.headers.get("Content-Length")
+            transfer.total = have + int(announced) if announced else None
+            if size is not None and transfer.total is not None and transfer.total != size:
+                raise SourceError(f"truncated or another file: {transfer.total} bytes instead of {size}")
+            if "text/html" in answer.headers.get("Content-Type", ""):
+                raise SourceError("gave a web page instead of the file")
+            _receive(answer, partial, have, transfer, label, progress)
+    except urllib.error.HTTPError as error:
+        if error.code == 416 and have:
+            partial.unlink()
+            raise _TransientError("the partial file did not fit the server's") from error
+        if error.code in _TRANSIENT_STATUS:
+            raise _TransientError(f"HTTP {error.code} {error.reason}") from error
+        raise SourceError(f"HTTP {error.code} {error.reason}") from error
+    except urllib.error.URLError as error:
+        if isinstance(error.reason, socket.gaierror):
+            raise SourceError("host name cannot be resolved (no network?)") from error
+        raise _TransientError(f"no connection ({error.reason})") from error
+    except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
+        raise _TransientError(f"the connection broke ({type(error).__name__})") from error
+
+
+def _starts_at(answer: http.client.HTTPResponse, offset: int) -> bool:
+    return answer.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
+
+
+def _receive(
+    answer: http.client.HTTPResponse,
+    partial: Path,
+    have: int,
+    transfer: _Transfer,
+    label: str,
+    progress: Progress,
+) -> None:
+    with partial.open("ab" if have else "wb") as stream:
+        progress(label, have, transfer.total)
+        while block := answer.read(_BLOCK):
+            stream.write(block)
+            have += len(block)
+            progress(label, have, transfer.total)
+    if transfer.total is not None and have < transfer.total:
+        raise _TransientError(f"truncated at {have} of {transfer.total} bytes")

@@ -1,0 +1,115 @@
+"""Pretrained weights: fetching them on a machine with a network, and finding them in a job."""
+
+import json
+import shutil
+from pathlib import Path
+
+from spsr.data.download import Progress, silent
+from spsr.data.hashing import SourceError, check_file, file_hash
+from spsr.data.locations import resources_dir
+from spsr.data.registry import UrlSource, Weight, weight
+from spsr.data.sources import AnySource, obtain
+from spsr.errors import InputError
+from spsr.files import atomic_path, write_text
+
+
+def stored(name: str) -> Path:
+    """Where the weight `name` lies once it is fetched: `resources/weights/NAME.<suffix>`."""
+    return resources_dir() / "weights" / f"{name}{weight(name).suffix}"
+
+
+def path(name: str) -> Path:
+    """The fetched file of the weight `name`; nothing is ever downloaded here.
+
+    Raises:
+        InputError: unknown name, or not fetched yet.
+    """
+    file = stored(name)
+    if not file.is_file():
+        raise InputError(
+            f"weights '{name}': {file} is not there; run `spsr fetch {name}` on a machine with a network"
+        )
+    return file
+
+
+def available(name: str) -> bool:
+    """Whether the weight `name` has been fetched."""
+    return stored(name).is_file()
+
+
+def record(name: str) -> dict[str, str]:
+    """What is recorded of a fetched weight (`source`, `source_sha256`, `sha256`, `preprocessing`, …), or {}."""
+    file = _record_file(name)
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+
+
+def fetch(
+    name: str, *, folder: Path | None = None, progress: Progress = silent, backoff: float = 1.0
+) -> Path:
+    """Fetch, check and convert the weight `name`, if it is not there whole already.
+
+    Args:
+        folder: a folder that already holds the released file; it is searched instead of the network.
+
+    Raises:
+        InputError: no source worked, or the folder does not hold the file; one line with every reason.
+    """
+    entry, known = weight(name), record(name)
+    target = stored(name)
+    if target.is_file() and known.get("sha256") == file_hash(target):
+        return target
+    if folder is not None:
+        return _import(name, entry, folder)
+    return obtain(
+        name,
+        entry.sources,
+        resources_dir() / "downloads" / entry.file,
+        lambda file, source, digest: _store(name, entry, file, source, digest),
+        recorded={known["source"]: known["source_sha256"]} if known else {},
+        progress=progress,
+        backoff=backoff,
+    )
+
+
+def _import(name: str, entry: Weight, folder: Path) -> Path:
+    found = sorted(folder.rglob(entry.file))
+    if not found:
+        raise InputError(
+            f"{folder}: holds no {entry.file}; name the folder with the released file of '{name}'"
+        )
+    reasons = []
+    for source in entry.sources:
+        if source.sha256 is None and not isinstance(source, UrlSource) and len(entry.sources) > 1:
+            continue
+        try:
+            return _store(name, entry, found[0], source, check_file(found[0], source.sha256))
+        except SourceError as error:
+            reasons.append(str(error))
+    raise InputError(
+        f"{found[0]}: is not the released file of '{name}' ({'; '.join(reasons)}); download it again"
+    )
+
+
+def _store(name: str, entry: Weight, file: Path, source: AnySource, digest: str) -> Path:
+    target = stored(name)
+    facts = {
+        "source": source.label,
+        "source_sha256": digest,
+        "preprocessing": entry.preprocessing,
+        "licence": entry.licence,
+        "citation": entry.citation,
+    }
+    if source.format == "keep":
+        with atomic_path(target) as temporary:
+            shutil.copyfile(file, temporary)
+    else:
+        from spsr.data import tensors
+        from spsr.data.convert import convert
+
+        tensors.write(target, convert(file, source.format), facts)
+    write_text(_record_file(name), json.dumps({**facts, "sha256": file_hash(target)}, indent=2) + "\n")
+    return target
+
+
+def _record_file(name: str) -> Path:
+    return resources_dir() / "weights" / f"{name}.json"
