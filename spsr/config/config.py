@@ -192,7 +192,10 @@ def load(path: Path | str | None = None) -> Config:
         if name in methods:
             raise InputError(f"{source.where(('results', name))}: there is a method '{name}'; choose another name")
         methods[name] = Method(
-            title=foreign.name, source="foreign", images=foreign.from_images, checkpoint=foreign.from_checkpoint
+            title=foreign.name,
+            source="foreign",
+            images=foreign.from_images,
+            checkpoint=foreign.from_checkpoint,
         )
         for table in foreign.tables:
             if table not in tables:

@@ -44,19 +44,19 @@ class Layout:
         """What a prepared benchmark holds; written last."""
         return self.benchmark(dataset) / "passport.json"
 
-    def run(self, name: str, seed: int) -> Path:
+    def run(self, name: str, seed: int | str) -> Path:
         """Folder of the training of a method or extractor."""
         return self.root / "runs" / name / f"seed{seed}"
 
-    def model(self, name: str, seed: int) -> Path:
+    def model(self, name: str, seed: int | str) -> Path:
         """The trained weights of a method or extractor."""
         return self.run(name, seed) / "model.safetensors"
 
-    def images(self, method: str, seed: int, dataset: str) -> Path:
+    def images(self, method: str, seed: int | str, dataset: str) -> Path:
         """Folder of the super-resolved images of a benchmark."""
         return self.root / "images" / method / f"seed{seed}" / dataset
 
-    def scores(self, method: str, seed: int, dataset: str) -> Path:
+    def scores(self, method: str, seed: int | str, dataset: str) -> Path:
         """Per-image scores of a method on a benchmark."""
         return self.root / "scores" / method / f"seed{seed}" / f"{dataset}.csv"
 
@@ -77,6 +77,11 @@ class Layout:
     def report(self) -> Path:
         """The report page."""
         return self.root / "report.html"
+
+    @property
+    def logs(self) -> Path:
+        """Folder of the logs, one a job."""
+        return self.root / "logs"
 
     @property
     def tracking(self) -> Path:

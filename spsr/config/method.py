@@ -71,10 +71,7 @@ class Losses(Strict):
             ("adversarial", self.adversarial),
         )
         return tuple(
-            Term(comparison, view, weight)
-            for comparison, weights in groups
-            for view, weight in weights
-            if weight != 0
+            Term(comparison, view, weight) for comparison, weights in groups for view, weight in weights if weight != 0
         )
 
 

@@ -111,7 +111,7 @@ class Perceptual(Strict):
             torchvision's.
     """
 
-    weights: str = "vgg19"
+    weights: str = "vgg19_torchvision"
     scale: float = Field(default=1.0, gt=0)
 
 

@@ -1,0 +1,41 @@
+"""The benchmark and ablations of structure-preserving super-resolution, from images to Tables 1-7.
+
+    snakemake --cores 2                                      the quick preset
+    snakemake --profile slurm all                            the paper's schedule on a cluster
+    snakemake --cores 2 --configfile configs/NAME.yaml table3
+"""
+
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+from spsr.pipeline import open_pipeline
+
+min_version("9.20")
+
+PRESET = str(next(iter(workflow.configfiles), "configs/quick.yaml"))
+pipeline = open_pipeline(PRESET)
+layout = pipeline.config.layout
+
+shell.prefix(f"set -euo pipefail; export PATH={Path(sys.executable).parent}:$PATH; ")
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/reporting.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        pipeline.tables,
+        rules.figures.output,
+        rules.report.output,
+        rules.track.output,
+        rules.plan.output,

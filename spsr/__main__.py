@@ -1,0 +1,5 @@
+"""`python -m spsr`."""
+
+from spsr.cli import main
+
+main()

@@ -1,0 +1,24 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Configfile = Annotated[
+    Path | None,
+    typer.Option("--configfile", help="Preset file; the quick preset if none is given.", show_default=False),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the run.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="Folder to write to; the run's own folder under results/ by default."),
+]
+MaxMinutes = Annotated[
+    float | None,
+    typer.Option("--max-minutes", min=0, help="Save and stop (exit code 75) after this many minutes."),
+]
+Restart = Annotated[
+    bool,
+    typer.Option("--restart", help="Move an earlier run aside and begin anew; nothing is deleted."),
+]

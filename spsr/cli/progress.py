@@ -1,0 +1,45 @@
+"""Progress of long work: a bar on a terminal, plain lines in a log."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+Report = Callable[[float, float, str], None]
+"""Called with how much is done, of how much, and what is at hand."""
+
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+@contextmanager
+def progress(title: str) -> Iterator[Report]:
+    """Yield a function to report progress to; it shows a bar on a terminal and a line now and then elsewhere."""
+    if not sys.stderr.isatty():
+        yield _plain(title)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[current]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task(title, total=None, current="")
+        yield lambda done, total, current: bars.update(task, completed=done, total=total, current=current)
+
+
+def _plain(title: str) -> Report:
+    last = -_SECONDS_BETWEEN_LINES
+
+    def line(done: float, total: float, current: str) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done >= total or now - last >= _SECONDS_BETWEEN_LINES:
+            last = now
+            print(f"{title}: {done:g}/{total:g} {current}".rstrip(), flush=True)
+
+    return line

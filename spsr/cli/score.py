@@ -1,0 +1,90 @@
+"""`spsr score`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class LpipsNetwork(StrEnum):
+    """Backbones of LPIPS."""
+
+    alex = "alex"
+    vgg = "vgg"
+    squeeze = "squeeze"
+    none = "none"
+
+
+def score(
+    sr_dir: Annotated[Path, typer.Argument(help="Folder of super-resolved images, yours or someone else's.")],
+    hr_dir: Annotated[Path, typer.Argument(help="Folder of the originals; images are matched by name.")],
+    lpips: Annotated[LpipsNetwork, typer.Option("--lpips", help="Backbone of LPIPS.")] = LpipsNetwork.alex,
+    csv: Annotated[Path | None, typer.Option("--csv", help="Write the scores of each image here.")] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="Write means, images and protocols here.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show what each choice of the protocol changes on these images.")
+    ] = False,
+) -> None:
+    """Score super-resolved images: LPIPS, PSNR and SSIM as the paper computes them, and standard SSIM."""
+    from spsr.cli.progress import progress
+    from spsr.evaluation import score as scoring
+
+    pairs = scoring.match_folders(sr_dir, hr_dir)
+    network = None if lpips is LpipsNetwork.none else lpips.value
+    with progress("score") as report:
+        frame = scoring.score_pairs(pairs, network, progress=lambda done, total: report(done, total, ""))
+    if csv is not None:
+        scoring.write_csv(frame, csv)
+    if json is not None:
+        scoring.write_json(frame, json, network)
+    print_means(scoring.means_by_dataset(frame), network)
+    if explain:
+        from spsr.evaluation.ladder import protocol_ladder
+
+        with progress("explain") as report:
+            rungs = protocol_ladder(pairs, progress=lambda done, total: report(done, total, ""))
+        print_ladder(rungs)
+
+
+def print_means(means: "pd.DataFrame", lpips: str | None) -> None:
+    """Print the dataset means with the digits of the paper's tables."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="mean over the images of a dataset")
+    for heading in (
+        "dataset",
+        "images",
+        f"LPIPS ({lpips})" if lpips else "LPIPS",
+        "PSNR",
+        "SSIM",
+        "standard SSIM",
+    ):
+        table.add_column(heading, justify="left" if heading == "dataset" else "right")
+    for name, row in means.iterrows():
+        table.add_row(
+            str(name) or "all",
+            f"{row['n_images']:.0f}",
+            "–" if lpips is None else f"{row['lpips']:.4f}",
+            f"{row['psnr']:.3f}",
+            f"{row['ssim']:.4f}",
+            f"{row['ssim_standard']:.4f}",
+        )
+    Console().print(table)
+
+
+def print_ladder(rungs: "pd.DataFrame") -> None:
+    """Print the protocol ladder."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="the protocol, step by step")
+    for column in rungs.columns:
+        table.add_column(str(column), justify="left" if rungs[column].dtype == object else "right")
+    for row in rungs.itertuples(index=False):
+        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
+    Console().print(table)

@@ -1,0 +1,47 @@
+"""`spsr upscale`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spsr.cli.options import Configfile, Seed
+from spsr.errors import InputError
+
+
+def upscale(
+    inputs: Annotated[list[Path], typer.Argument(help="Images and folders of images.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results (PNG, named as the inputs).")],
+    method: Annotated[str | None, typer.Option("--method", "-m", help="A method of the preset that has run.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Anyone's checkpoint file.")] = None,
+    bicubic: Annotated[bool, typer.Option("--bicubic", help="Bicubic interpolation.")] = False,
+    from_hr: Annotated[
+        bool, typer.Option("--from-hr", help="The inputs are HR images; make the LR images from them first.")
+    ] = False,
+    tile: Annotated[
+        int, typer.Option("--tile", min=80, help="Side of a tile in LR pixels; smaller needs less memory.")
+    ] = 256,
+    configfile: Configfile = None,
+    seed: Seed = 0,
+) -> None:
+    """Super-resolve images by a factor of 4 with a method, a checkpoint, or bicubic interpolation."""
+    if (method is not None) + (checkpoint is not None) + bicubic != 1:
+        raise InputError("upscale: give exactly one of --method, --checkpoint and --bicubic")
+
+    from spsr.cli.progress import progress
+    from spsr.evaluation.upscale import Upscaler, upscale_files
+
+    model: Upscaler = "bicubic"
+    if checkpoint is not None:
+        from spsr import models
+
+        print(models.describe(checkpoint))
+        model = models.from_checkpoint(checkpoint)
+    elif method is not None:
+        from spsr.config import load
+        from spsr.evaluation.evaluate import load_upscaler
+
+        model = load_upscaler(load(configfile), method, seed)
+    with progress("upscale") as report:
+        written = upscale_files(model, inputs, out, from_hr=from_hr, tile=tile, progress=report)
+    print(f"{len(written)} image{'s' if len(written) != 1 else ''} in {out}")

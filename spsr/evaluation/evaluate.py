@@ -1,0 +1,75 @@
+"""A method on every benchmark of a preset: super-resolved images and their scores."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from torch import nn
+
+from spsr import models
+from spsr.config import Config
+from spsr.data import weights
+from spsr.errors import InputError
+from spsr.evaluation.score import match_folders, score_pairs, write_csv
+from spsr.evaluation.upscale import Upscaler, upscale_files
+
+Progress = Callable[[float, float, str], None]
+"""Called with the number of finished benchmarks, of all of them, and the name of the current one."""
+
+
+def evaluate(config: Config, name: str, seed: int, progress: Progress | None = None) -> list[Path]:
+    """Super-resolve and score every benchmark with one run of a method.
+
+    Images go to `Layout.images` and per-image scores to `Layout.scores`; a foreign method's own images are scored
+    where they lie.
+
+    Returns:
+        The score files.
+
+    Raises:
+        InputError: unknown method; its weights, images or a prepared benchmark are missing (with the remedy).
+    """
+    method, layout = config.method(name), config.layout
+    upscaler = None if method.images is not None else load_upscaler(config, name, seed)
+    written = []
+    benchmarks = config.preset.data.benchmarks
+    for done, dataset in enumerate(benchmarks):
+        if progress:
+            progress(done, len(benchmarks), f"{name} on {dataset}")
+        originals = layout.benchmark(dataset) / "HR"
+        if not layout.passport(dataset).is_file():
+            raise InputError(f"{originals}: {dataset} is not prepared; run `spsr prepare {dataset}` for this preset")
+        if upscaler is None:
+            images = Path(str(method.images)) / dataset
+        else:
+            images = layout.images(name, seed, dataset)
+            upscale_files(upscaler, [originals], images, from_hr=True)
+        target = layout.scores(name, seed, dataset)
+        write_csv(score_pairs(match_folders(images, originals), config.preset.lpips), target)
+        written.append(target)
+    if progress:
+        progress(len(benchmarks), len(benchmarks), name)
+    return written
+
+
+def load_upscaler(config: Config, name: str, seed: int) -> Upscaler:
+    """The network of one run of a method, or `"bicubic"`.
+
+    Raises:
+        InputError: unknown method, or its weights are not there (with the command that makes them).
+    """
+    method = config.method(name)
+    if method.source == "computed":
+        return "bicubic"
+    if method.source == "trained":
+        file = config.layout.model(name, seed)
+        remedy = f"run `spsr train {name} --seed {seed}` for this preset first"
+    elif method.weights is not None:
+        file = weights.path(method.weights)
+        remedy = f"run `spsr fetch {method.weights}` first"
+    else:
+        file = Path(str(method.checkpoint))
+        remedy = "name an existing checkpoint"
+    if not file.is_file():
+        raise InputError(f"{file}: no weights of method '{name}' with seed {seed}; {remedy}")
+    network: nn.Module = models.from_checkpoint(file)
+    return network

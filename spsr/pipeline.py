@@ -1,0 +1,232 @@
+"""The graph of a preset: which runs its tables need, and what each job reads and writes.
+
+The workflow's rules take their inputs and parameters from here; there is no other logic in them.
+"""
+
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from spsr.config import Config, digest, load
+from spsr.config.preset import ImageSource
+from spsr.data import datasets, weights
+from spsr.errors import InputError
+
+TABLE_FORMATS = ("csv", "md", "tex", "html")
+
+
+class Job(Protocol):
+    """What a rule knows of a job: the `name` of a method, extractor or table (Snakemake's wildcards)."""
+
+    @property
+    def name(self) -> str: ...
+
+
+class Run(Job, Protocol):
+    """What a rule knows of a run: a name and a seed (Snakemake's wildcards)."""
+
+    @property
+    def seed(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The jobs of one preset."""
+
+    config: Config
+
+    def _runnable(self, name: str) -> bool:
+        method, only = self.config.method(name), self.config.preset.only
+        if method.source == "released":
+            return weights.obtainable(method.weights or name)
+        return method.source != "trained" or only is None or name in only
+
+    @cached_property
+    def methods(self) -> tuple[str, ...]:
+        """Methods that are run, each once however many tables hold it, starting points first."""
+        wanted = [name for table in self.config.preset.tables for name in self.config.table(table).methods]
+        runnable = [name for name in wanted if self._runnable(name)]
+        starts = [self.config.method(name).init_from for name in runnable]
+        return tuple(dict.fromkeys([*filter(None, starts), *runnable]))
+
+    @cached_property
+    def trained(self) -> tuple[str, ...]:
+        """Methods that are trained here."""
+        return tuple(name for name in self.methods if self.config.method(name).source == "trained")
+
+    @cached_property
+    def extractors(self) -> tuple[str, ...]:
+        """Extractors that a method uses, and with probing all of them."""
+        used = [self.config.method(name).extractor for name in self.trained]
+        probed = self.config.extractors if self.config.preset.probe else ()
+        return tuple(dict.fromkeys([*filter(None, used), *probed]))
+
+    @cached_property
+    def pretrained(self) -> tuple[str, ...]:
+        """Extractors whose weights are made here."""
+        return tuple(name for name in self.extractors if self.config.extractor(name).network == "nse")
+
+    @property
+    def benchmarks(self) -> tuple[str, ...]:
+        """Names of the test sets."""
+        return tuple(self.config.preset.data.benchmarks)
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of one training."""
+        return self.config.preset.compute.threads
+
+    @property
+    def weights_folder(self) -> Path:
+        """Folder of the fetched weights."""
+        return weights.folder()
+
+    @property
+    def datasets_folder(self) -> Path:
+        """Folder of the fetched datasets."""
+        return datasets.folder()
+
+    @staticmethod
+    def any_of(names: Iterable[str]) -> str:
+        """A wildcard constraint that matches just `names`."""
+        return "|".join(map(re.escape, names)) or "(?!)"
+
+    @cached_property
+    def weights(self) -> tuple[str, ...]:
+        """Entries of the registry of weights that some job reads."""
+        method_weights = [self.config.method(name).weights for name in self.methods]
+        extractor_weights = [self.config.extractor_weights(name) for name in self.extractors]
+        uses_perceptual = any(self._perceptual(name) for name in self.trained)
+        perceptual = [self.config.preset.perceptual.weights] if uses_perceptual else []
+        return tuple(dict.fromkeys(filter(None, ["alexnet", *perceptual, *method_weights, *extractor_weights])))
+
+    def settings(self, run: Run) -> str:
+        """A digest of everything in the configuration that a run depends on: it re-runs when this changes."""
+        return digest(self.config.training_settings(run.name, int(run.seed)))
+
+    @property
+    def all_settings(self) -> str:
+        """A digest of the settings of every run."""
+        names = (*self.pretrained, *self.trained)
+        runs = [(name, seed) for name in names for seed in self.config.seeds(name)]
+        return digest([digest(self.config.training_settings(name, seed)) for name, seed in runs])
+
+    def benchmark_sources(self, dataset: Job) -> list[Path]:
+        """Files that the preparation of a test set waits for."""
+        return self._sources(self.config.preset.data.benchmarks[dataset.name])
+
+    def benchmark_settings(self, dataset: Job) -> str:
+        """A digest of where a test set comes from."""
+        return digest(self.config.preset.data.benchmarks[dataset.name])
+
+    @property
+    def training_sources(self) -> list[Path]:
+        """Files that the preparation of the training images waits for."""
+        return self._sources(self.config.preset.data.train)
+
+    @property
+    def training_source_settings(self) -> str:
+        """A digest of where the training images come from."""
+        return digest(self.config.preset.data.train)
+
+    def training_inputs(self, run: Run) -> list[Path]:
+        """Files that the training of a method reads."""
+        method, layout = self.config.method(run.name), self.config.layout
+        inputs = [layout.training_pack]
+        if method.init_from is not None:
+            inputs.append(layout.model(method.init_from, self.config.seeds(method.init_from)[0]))
+        if self._perceptual(run.name):
+            inputs.append(weights.stored(self.config.preset.perceptual.weights))
+        if any(term.view == "structure" for term in method.losses.terms()) and method.extractor is not None:
+            inputs.append(self._extractor_file(method.extractor))
+        return inputs
+
+    def evaluation_inputs(self, run: Run) -> list[Path]:
+        """Files that upscaling and scoring of a method read."""
+        method, layout = self.config.method(run.name), self.config.layout
+        inputs = [layout.passport(dataset) for dataset in self.config.preset.data.benchmarks]
+        inputs.append(weights.stored("alexnet"))
+        if method.source == "trained":
+            inputs.append(layout.model(run.name, int(run.seed)))
+        elif method.weights is not None:
+            inputs.append(weights.stored(method.weights))
+        elif method.checkpoint is not None:
+            inputs.append(Path(method.checkpoint))
+        return inputs
+
+    def probe_settings(self, job: Job) -> str:
+        """A digest of the settings of the probe."""
+        probe = self.config.preset.probe
+        extractor = self.config.extractor(job.name)
+        return digest([extractor.model_dump(mode="json"), probe.model_dump(mode="json") if probe else None])
+
+    def probe_inputs(self, job: Job) -> list[Path]:
+        """Files that the probing of an extractor reads."""
+        passports = [self.config.layout.passport(dataset) for dataset in self.config.preset.data.benchmarks]
+        return [self.config.layout.training_pack, self._extractor_file(job.name), *passports]
+
+    def scores(self, name: str, seed: int | str) -> list[Path]:
+        """Files with the scores of one run on every benchmark."""
+        return [self.config.layout.scores(name, int(seed), d) for d in self.config.preset.data.benchmarks]
+
+    def table_inputs(self, table: Job) -> list[Path]:
+        """Scores of every run that a table shows."""
+        methods = [name for name in self.config.table(table.name).methods if name in self.methods]
+        return [file for name in methods for seed in self.config.seeds(name) for file in self.scores(name, seed)]
+
+    def table_settings(self, table: Job) -> str:
+        """A digest of a table's declaration."""
+        return digest([self.config.table(table.name).model_dump(mode="json"), self.config.preset.mark])
+
+    def table_outputs(self, table: str) -> list[Path]:
+        """The table in every format."""
+        return [self.config.layout.table(table, suffix) for suffix in TABLE_FORMATS]
+
+    @property
+    def tables(self) -> list[Path]:
+        """All tables in every format."""
+        return [file for table in self.config.preset.tables for file in self.table_outputs(table)]
+
+    @property
+    def all_scores(self) -> list[Path]:
+        """Scores of every run."""
+        return [f for name in self.methods for seed in self.config.seeds(name) for f in self.scores(name, seed)]
+
+    @property
+    def models(self) -> list[Path]:
+        """Weights that are trained here, of extractors and methods."""
+        names = (*self.pretrained, *self.trained)
+        return [self.config.layout.model(name, seed) for name in names for seed in self.config.seeds(name)]
+
+    @property
+    def probes(self) -> list[Path]:
+        """Accuracies of every extractor, if the preset probes them."""
+        if self.config.preset.probe is None:
+            return []
+        return [self.config.layout.probe(name) for name in self.extractors]
+
+    def _perceptual(self, name: str) -> bool:
+        return any(term.comparison == "perceptual" for term in self.config.method(name).losses.terms())
+
+    def _extractor_file(self, name: str) -> Path:
+        entry = self.config.extractor_weights(name)
+        if entry is not None:
+            return weights.stored(entry)
+        return self.config.layout.model(name, self.config.seeds(name)[0])
+
+    @staticmethod
+    def _sources(source: ImageSource) -> list[Path]:
+        return [datasets.passport(source.dataset)] if source.dataset is not None else []
+
+
+def open_pipeline(preset: Path | str) -> Pipeline:
+    """The pipeline of a preset file, for the Snakefile: a configuration error is one line and exit code 2."""
+    try:
+        return Pipeline(load(preset))
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

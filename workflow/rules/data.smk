@@ -1,0 +1,63 @@
+# Images and pretrained weights: fetched on the submitting machine, prepared once for all jobs.
+
+
+localrules:
+    fetch_weights,
+    fetch_dataset,
+
+
+rule fetch_weights:
+    output:
+        f"{pipeline.weights_folder}/{{file}}",
+    log:
+        layout.logs / "fetch_weights" / "{file}.log",
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    shell:
+        "spsr fetch $(basename -s .safetensors -s .h5 -s .pth {wildcards.file}) > {log} 2>&1"
+
+
+rule fetch_dataset:
+    output:
+        f"{pipeline.datasets_folder}/{{name}}/passport.json",
+    log:
+        layout.logs / "fetch_dataset" / "{name}.log",
+    resources:
+        mem_mb=2000,
+        runtime=600,
+    shell:
+        "spsr fetch {wildcards.name} > {log} 2>&1"
+
+
+rule prepare_benchmark:
+    input:
+        pipeline.benchmark_sources,
+    output:
+        layout.passport("{name}"),
+    log:
+        layout.logs / "prepare_benchmark" / "{name}.log",
+    params:
+        source=pipeline.benchmark_settings,
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    shell:
+        "spsr prepare {wildcards.name} --configfile {PRESET} > {log} 2>&1"
+
+
+rule prepare_training:
+    input:
+        pipeline.training_sources,
+    output:
+        layout.training_pack,
+    log:
+        layout.logs / "prepare_training.log",
+    params:
+        source=pipeline.training_source_settings,
+    threads: 4
+    resources:
+        mem_mb=16000,
+        runtime=120,
+    shell:
+        "spsr prepare training --configfile {PRESET} > {log} 2>&1"

@@ -1,0 +1,38 @@
+# Super-resolved images and their scores; accuracies of the structure extractors.
+
+
+rule evaluate:
+    input:
+        pipeline.evaluation_inputs,
+    output:
+        [layout.scores("{name}", "{seed}", dataset) for dataset in pipeline.benchmarks],
+    log:
+        layout.logs / "evaluate" / "{name}.seed{seed}.log",
+    wildcard_constraints:
+        name=pipeline.any_of(pipeline.methods),
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    shell:
+        "spsr evaluate {wildcards.name} --configfile {PRESET} --seed {wildcards.seed} > {log} 2>&1"
+
+
+rule probe:
+    input:
+        pipeline.probe_inputs,
+    output:
+        layout.probe("{name}"),
+    log:
+        layout.logs / "probe" / "{name}.log",
+    wildcard_constraints:
+        name=pipeline.any_of(pipeline.extractors),
+    params:
+        settings=pipeline.probe_settings,
+    threads: pipeline.threads
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
+    shell:
+        "spsr probe {wildcards.name} --configfile {PRESET} > {log} 2>&1"

@@ -1,0 +1,93 @@
+# Tables, figures, the report, and the import into MLflow.
+
+
+localrules:
+    plan,
+    track,
+
+
+rule plan:
+    output:
+        layout.root / "plan.json",
+    log:
+        layout.logs / "plan.log",
+    params:
+        settings=pipeline.all_settings,
+    shell:
+        "spsr plan --configfile {PRESET} --json {output} > {log} 2>&1"
+
+
+rule table:
+    input:
+        pipeline.table_inputs,
+    output:
+        report(layout.table("{name}", "html"), category="Tables", caption="../report/table.rst"),
+        [layout.table("{name}", suffix) for suffix in ("csv", "md", "tex")],
+    log:
+        layout.logs / "table" / "{name}.log",
+    params:
+        settings=pipeline.table_settings,
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    shell:
+        "spsr table {wildcards.name} --configfile {PRESET} > {log} 2>&1"
+
+
+rule figures:
+    input:
+        pipeline.all_scores,
+        pipeline.models,
+        pipeline.probes,
+    output:
+        report(
+            directory(layout.figures),
+            patterns=["{figure}.png"],
+            category="Figures",
+            caption="../report/figure.rst",
+        ),
+    log:
+        layout.logs / "figures.log",
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "spsr figure all --configfile {PRESET} > {log} 2>&1"
+
+
+rule report:
+    input:
+        pipeline.tables,
+        rules.figures.output,
+    output:
+        report(layout.report, category="Report", caption="../report/report.rst"),
+    log:
+        layout.logs / "report.log",
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    shell:
+        "spsr report --configfile {PRESET} > {log} 2>&1"
+
+
+rule track:
+    input:
+        pipeline.all_scores,
+        pipeline.models,
+    output:
+        touch(layout.root / "mlflow" / "imported"),
+    log:
+        layout.logs / "track.log",
+    shell:
+        "spsr track --configfile {PRESET} > {log} 2>&1"
+
+
+# One target a table: `snakemake --cores 2 table3`.
+for table_name in pipeline.config.preset.tables:
+
+    rule:
+        name:
+            table_name
+        localrule: True
+        input:
+            pipeline.table_outputs(table_name),
