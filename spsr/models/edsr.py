@@ -1,0 +1,65 @@
+"""EDSR (Lim et al. 2017), the first of the two other base networks of Table 7."""
+
+import torch
+from torch import Tensor, nn
+
+from spsr.errors import InputError
+from spsr.models.layers import PixelShuffleConv, conv
+
+RGB_RANGE = 255.0
+DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
+
+
+def div2k_mean(like: Tensor) -> Tensor:
+    """The mean colour of DIV2K on 0..255 as `1 x 3 x 1 x 1`, which EDSR and RCAN subtract and add again."""
+    return torch.tensor(DIV2K_MEAN, dtype=like.dtype, device=like.device).view(1, 3, 1, 1) * RGB_RANGE
+
+
+class ResidualBlock(nn.Module):
+    """Convolution, ReLU, convolution, times `scale`, plus the input."""
+
+    def __init__(self, features: int, scale: float) -> None:
+        super().__init__()
+        self.conv1 = conv(features, features)
+        self.conv2 = conv(features, features)
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.scale * self.conv2(self.conv1(x).relu())
+
+
+class EDSR(nn.Module):
+    """EDSR x4: 1,517,571 parameters at the baseline size (the paper's EDSR by its PSNR), 43,089,923 at 256/32/0.1.
+
+    Input `N x 3 x h x w` in [0, 1], output `N x 3 x 4h x 4w`, not clamped; the network itself works on 0..255
+    with the mean of DIV2K subtracted. Weights start as PyTorch's default, as in the EDSR repository.
+
+    Args:
+        features: channels.
+        blocks: number of residual blocks.
+        residual_scale: factor on each residual; 1 in the baseline, 0.1 in the large model.
+        scale: 4, the only one.
+    """
+
+    def __init__(
+        self, features: int = 64, blocks: int = 16, residual_scale: float = 1.0, scale: int = 4
+    ) -> None:
+        super().__init__()
+        if scale != 4:
+            raise InputError(f"generator size scale={scale}: EDSR has scale 4 only here; leave `scale` out")
+        self.head = conv(3, features)
+        self.body = nn.ModuleList(ResidualBlock(features, residual_scale) for _ in range(blocks))
+        self.body_end = conv(features, features)
+        self.upsample = nn.ModuleList(PixelShuffleConv(features) for _ in range(2))
+        self.tail = conv(features, 3)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        mean = div2k_mean(lr)
+        first = self.head(lr * RGB_RANGE - mean)
+        x = first
+        for block in self.body:
+            x = block(x)
+        x = first + self.body_end(x)
+        for up in self.upsample:
+            x = up(x)
+        return (self.tail(x) + mean) / RGB_RANGE

@@ -1,0 +1,116 @@
+"""The generator of the paper: an RRDB branch guided by a branch that predicts the HR gradient map (Fig. 2)."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from spsr.errors import InputError
+from spsr.models.gradient import gradient_map
+from spsr.models.layers import RRDB, UpConv, conv, initialise, leaky_relu
+from spsr.models.rrdb import SRBranch
+
+
+class SPSROutput(NamedTuple):
+    """What the SPSR generator returns: both `N x 3 x 4h x 4w`, not clamped."""
+
+    sr: Tensor
+    gradient: Tensor
+
+
+class GradientBranch(nn.Module):
+    """Turns the gradient map of the LR image into features of the HR gradient map.
+
+    Each block takes the features so far and one tap of the super-resolution branch, concatenated in this order.
+    """
+
+    def __init__(self, features: int, growth: int, taps: int) -> None:
+        super().__init__()
+        self.head = conv(3, features)
+        self.blocks = nn.ModuleList(RRDB(2 * features, growth) for _ in range(taps))
+        self.reduce = nn.ModuleList(conv(2 * features, features) for _ in range(taps))
+        self.end = conv(features, features)
+        self.upsample = nn.ModuleList(UpConv(features) for _ in range(2))
+        self.hr = conv(features, features)
+        self.out = conv(features, features)
+
+    def forward(self, lr_gradient: Tensor, tapped: Sequence[Tensor]) -> Tensor:
+        """Map `N x 3 x h x w` and the taps (each `N x features x h x w`) to `N x features x 4h x 4w`."""
+        first = self.head(lr_gradient)
+        x = first
+        for block, reduce, tap in zip(self.blocks, self.reduce, tapped, strict=True):
+            x = reduce(block(torch.cat((x, tap), dim=1)))
+        x = first + self.end(x)
+        for up in self.upsample:
+            x = up(x)
+        return self.out(leaky_relu(self.hr(x)))
+
+
+class Fusion(nn.Module):
+    """Fuses the features of the two branches into the SR image. Runs at HR: 46 % of the generator's FLOPs."""
+
+    def __init__(self, features: int, growth: int) -> None:
+        super().__init__()
+        self.block = RRDB(2 * features, growth)
+        self.reduce = conv(2 * features, features)
+        self.hr = conv(features, features)
+        self.to_rgb = conv(features, 3)
+
+    def forward(self, gradient_features: Tensor, sr_features: Tensor) -> Tensor:
+        x = self.reduce(self.block(torch.cat((gradient_features, sr_features), dim=1)))
+        return self.to_rgb(leaky_relu(self.hr(x)))
+
+
+class SPSR(nn.Module):
+    """The SPSR generator (24,796,230 parameters at its default size), x4.
+
+    No image skip, no clamping; nothing is detached, so each loss reaches both branches. Weights start as in the
+    official code: Kaiming normal times 0.1, biases 0.
+
+    Args:
+        features: channels of both branches.
+        blocks: number of RRDBs in the super-resolution branch.
+        growth: channels that each dense convolution adds, in all RRDBs.
+        scale: 4, the only one.
+        taps: after which RRDBs (counted from 1) the gradient branch takes features. By default four, spread
+            evenly: every (blocks // 4)-th, which is the paper's 5, 10, 15, 20 for 23 blocks and 1, 2, 3, 4 for 4.
+    """
+
+    def __init__(
+        self,
+        features: int = 64,
+        blocks: int = 23,
+        growth: int = 32,
+        scale: int = 4,
+        taps: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        if scale != 4:
+            raise InputError(f"generator size scale={scale}: SPSR has scale 4 only; leave `scale` out")
+        if taps is None:
+            taps = [min(i * max(1, blocks // 4), blocks) for i in (1, 2, 3, 4)]
+        if not taps or min(taps) < 1 or max(taps) > blocks:
+            raise InputError(f"generator size taps={list(taps)}: give block numbers from 1 to blocks={blocks}")
+        self.taps = tuple(taps)
+        self.sr_branch = SRBranch(features, blocks, growth, scale)
+        self.sr_out = conv(features, features)
+        self.gradient_branch = GradientBranch(features, growth, len(self.taps))
+        self.to_gradient = conv(features, 3, kernel=1)
+        self.fusion = Fusion(features, growth)
+        initialise(self, gain=0.1)
+
+    def forward(self, lr: Tensor, use_gradient_features: bool = True) -> SPSROutput:
+        """Super-resolve `N x 3 x h x w` in [0, 1].
+
+        Args:
+            lr: the low-resolution images.
+            use_gradient_features: False puts zeros in the place of the gradient branch's features in the fusion
+                (Fig. 11); the predicted gradient map is returned as usual.
+        """
+        sr_features, tapped = self.sr_branch(lr, self.taps)
+        gradient_features = self.gradient_branch(gradient_map(lr), [tapped[number] for number in self.taps])
+        gradient = self.to_gradient(gradient_features)
+        if not use_gradient_features:
+            gradient_features = torch.zeros_like(gradient_features)
+        return SPSROutput(self.fusion(gradient_features, self.sr_out(sr_features)), gradient)
