@@ -21,7 +21,7 @@ SUFFIXES = frozenset({".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".webp",
 Role = Literal["HR", "LR"]
 RGB = NDArray[np.uint8]
 
-_DECORATION = re.compile(r"(?:[_-](?:HR|LR|SR|GT|rlt|out)|[_-]SRF[_-]?4|[_-]?x4)$", re.IGNORECASE)
+_DECORATION = re.compile(r"(?:[_-](?:HR|LR|SR|GT|rlt|out)|[_-]SRF[_-]?4|[_-]?x4)\Z", re.IGNORECASE)
 
 
 def read_rgb(path: Path | str) -> RGB:

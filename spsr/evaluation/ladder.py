@@ -78,7 +78,7 @@ DETOURS = (
     Variant("the paper's, but Y not rounded", luma_unrounded, SHAVE, _automatic),
     Variant("the paper's, but luma of range 0..255", _full_range_luma, SHAVE, _automatic),
     Variant("the paper's, but RGB", _all_channels, SHAVE, _each_automatic),
-    Variant("the paper's, but SSIM with a flat 7x7 window", luma, SHAVE, _uniform_window),
+    Variant("the paper's, but scikit-image's SSIM (flat 7x7 window, not downsampled)", luma, SHAVE, _uniform_window),
 )
 """The paper's protocol with one change."""
 
@@ -105,7 +105,8 @@ def protocol_ladder(pairs: Mapping[str, Pair], progress: Progress | None = None)
     means = scores.mean(axis=0)
     top = len(STEPS) - 1
     reference = [max(row - 1, 0) if row <= top else top for row in range(len(variants))]
-    change = means - means[reference]
+    with np.errstate(invalid="ignore"):
+        change = means - means[reference]
     change[0] = np.nan
     return pd.DataFrame(
         {

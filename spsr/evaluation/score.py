@@ -106,7 +106,7 @@ def score_pairs(
 
     Raises:
         InputError: an image cannot be read, is too small, or its size is not that of its original (all such
-            pairs are named).
+            pairs are named); the weights for LPIPS are missing.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if workers is None:
@@ -115,9 +115,10 @@ def score_pairs(
     if lpips is None:
         return _measure_all(pairs, None, workers, progress)
 
-    from spsr.metrics.lpips import Lpips
+    from spsr.data import weights
+    from spsr.metrics.lpips import WEIGHTS, Lpips
 
-    distance = Lpips(lpips, backbone)
+    distance = Lpips(lpips, backbone or weights.path(WEIGHTS[lpips]))
     with _torch_threads(1 if workers > 1 else cores):
         return _measure_all(pairs, distance, workers, progress)
 
@@ -170,9 +171,7 @@ def write_json(frame: pd.DataFrame, path: Path | str, lpips: str | None = "alex"
             str(name): {key: _json_number(value) for key, value in row.items()}
             for name, row in means.to_dict("index").items()
         },
-        "images": [
-            {key: _json_number(value) for key, value in row.items()} for row in frame.to_dict("records")
-        ],
+        "images": [{key: _json_number(value) for key, value in row.items()} for row in frame.to_dict("records")],
     }
     write_text(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -211,9 +210,7 @@ def _match_flat(sr_dir: Path, hr_dir: Path) -> dict[str, Pair]:
         problems.append(f"{sr_dir}: {_listed(extra)} has no original in {hr_dir}")
     if problems:
         raise InputError("; ".join(problems) + "; both folders must hold the same images by name")
-    return {
-        file.stem.removesuffix("_HR"): Pair(sr_by_name[name], file) for name, file in hr_by_name.items()
-    }
+    return {file.stem.removesuffix("_HR"): Pair(sr_by_name[name], file) for name, file in hr_by_name.items()}
 
 
 def _by_plain_name(index: Mapping[str, Path]) -> dict[str, Path]:

@@ -71,9 +71,7 @@ def check_pair(sr: RGB, hr: RGB, smallest: int = 1) -> None:
     """InputError unless both are uint8 H×W×3 of one shape with `smallest` pixels a side left after shaving."""
     for name, image in (("SR", sr), ("HR", hr)):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-            raise InputError(
-                f"{name} image: {image.dtype} of shape {image.shape}; give uint8 RGB of shape (H, W, 3)"
-            )
+            raise InputError(f"{name} image: {image.dtype} of shape {image.shape}; give uint8 RGB of shape (H, W, 3)")
     if sr.shape != hr.shape:
         raise InputError(
             f"SR and HR images: {size_text(sr)} and {size_text(hr)} pixels; compare images of one size "

@@ -33,19 +33,15 @@ class Lpips:
     Args:
         net: `alex` (the paper's), `vgg` or `squeeze`.
         backbone: the network's ImageNet weights, a safetensors file with torchvision's names
-            (`features.0.weight`, …); by default the file of the weight registry.
+            (`features.0.weight`, …), such as `spsr.data.weights.path(WEIGHTS[net])`.
 
     Raises:
         InputError: the network is not known, or the file is missing, unreadable or of another network.
     """
 
-    def __init__(self, net: Network = "alex", backbone: Path | str | None = None) -> None:
+    def __init__(self, net: Network, backbone: Path | str) -> None:
         if net not in WEIGHTS:
             raise InputError(f"lpips: {net!r} is not a network of LPIPS; use one of {', '.join(WEIGHTS)}")
-        if backbone is None:
-            from spsr.data import weights
-
-            backbone = weights.path(WEIGHTS[net])
         self.net = net
         self._distance = _assemble(net, Path(backbone))
 

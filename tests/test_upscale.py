@@ -1,0 +1,176 @@
+"""Super-resolving files: exact seams, every kind of image, names kept, LR made as the protocol says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch import nn
+
+from spsr.errors import InputError
+from spsr.evaluation.upscale import collect_inputs, upscale_files, upscale_hr, upscale_image
+from spsr.images import bicubic, degrade, read_rgb, write_png
+from spsr.resize import imresize, to_uint8
+
+
+class SmallNetwork(nn.Module):
+    """Three 3×3 convolutions and a pixel shuffle ×4; like SPSR's, it returns the SR image first of two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            self.body = nn.Sequential(
+                nn.Conv2d(3, 16, 3, padding=1), nn.ReLU(), nn.Conv2d(16, 16, 3, padding=1), nn.Dropout(0.5)
+            )
+            self.tail = nn.Sequential(nn.Conv2d(16, 48, 3, padding=1), nn.PixelShuffle(4))
+        self.largest = 0
+
+    def forward(self, lr: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        assert lr.dtype == torch.float32
+        assert 0 <= lr.min() <= lr.max() <= 1
+        self.largest = max(self.largest, *lr.shape[2:])
+        sr = self.tail(self.body(lr)) * 8 + 0.3
+        return sr, torch.zeros_like(sr)
+
+
+@pytest.fixture
+def network() -> SmallNetwork:
+    return SmallNetwork().train()
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(3, 6), st.integers(1, 20))
+def test_tiled_network_output_is_that_of_the_whole_image(height: int, width: int, overlap: int, core: int) -> None:
+    network, image, tile = SmallNetwork(), noise(height, width), 2 * overlap + core
+    whole = upscale_image(network, image, tile=1000)
+    network.largest = 0
+    tiled = upscale_image(network, image, tile=tile, overlap=overlap)
+    assert tiled.shape == whole.shape == (4 * height, 4 * width, 3)
+    assert np.abs(tiled.astype(int) - whole).max() <= 1
+    assert network.largest <= tile or height * width <= tile * tile
+
+
+def test_too_small_an_overlap_would_show(network: SmallNetwork) -> None:
+    image = noise(40, 40)
+    whole = upscale_image(network, image)
+    assert np.abs(upscale_image(network, image, tile=9, overlap=1).astype(int) - whole).max() > 1
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 50), st.integers(1, 50), st.integers(9, 30))
+def test_tiled_bicubic_is_bit_for_bit_the_whole(height: int, width: int, tile: int) -> None:
+    image = noise(height, width)
+    np.testing.assert_array_equal(upscale_image("bicubic", image, tile=tile, overlap=4), to_uint8(imresize(image, 4)))
+
+
+def test_the_network_is_run_in_evaluation_mode_and_given_back_as_it_was(network: SmallNetwork) -> None:
+    image = noise(12, 10)
+    first, second = upscale_image(network, image), upscale_image(network, image)
+    np.testing.assert_array_equal(first, second)
+    assert network.training
+    with torch.no_grad():
+        network.eval()
+        tensor = torch.from_numpy(image.transpose(2, 0, 1).copy())[None] / 255
+        expected = (network(tensor)[0][0].clamp(0, 1) * 255).round().permute(1, 2, 0).numpy()
+    np.testing.assert_array_equal(first, expected)
+    assert 0 < (first == 0).mean() < 1
+    assert 0 < (first == 255).mean() < 1
+
+
+def test_from_hr_gives_networks_the_rounded_lr_and_bicubic_the_unrounded(network: SmallNetwork) -> None:
+    hr = noise(42, 39)
+    np.testing.assert_array_equal(upscale_hr(network, hr), upscale_image(network, degrade(hr)))
+    np.testing.assert_array_equal(upscale_hr("bicubic", hr), bicubic(hr))
+    assert (upscale_hr("bicubic", hr) != upscale_image("bicubic", degrade(hr))).any()
+
+
+def test_every_kind_of_image_becomes_a_png_under_its_own_name(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    source.mkdir()
+    picture = noise(7, 9)
+    kinds = {
+        "grey.png": Image.fromarray(picture[..., 0]),
+        "alpha.png": Image.fromarray(np.dstack([picture, picture[..., :1]])),
+        "deep.png": Image.fromarray(picture[..., 0].astype(np.uint16) * 257),
+        "palette.gif.png": Image.fromarray(picture).quantize(8),
+        "photo.jpg": Image.fromarray(picture),
+        "old.bmp": Image.fromarray(picture),
+    }
+    for name, image in kinds.items():
+        image.save(source / name)
+    written = upscale_files("bicubic", [source], tmp_path / "out")
+    assert {path.name for path in written} == {f"{Path(name).stem}.png" for name in kinds}
+    for path in written:
+        with Image.open(path) as image:
+            assert (image.format, image.mode, image.size) == ("PNG", "RGB", (36, 28))
+    np.testing.assert_array_equal(read_rgb(tmp_path / "out/old.png"), to_uint8(imresize(picture, 4)))
+    grey = read_rgb(tmp_path / "out/grey.png")
+    assert (grey == grey[..., :1]).all()
+
+
+def test_of_an_archives_folder_the_right_kind_is_taken(tmp_path: Path) -> None:
+    write_png(tmp_path / "set" / "a_SRF_4_HR.png", noise(16, 16))
+    write_png(tmp_path / "set" / "a_SRF_4_LR.png", noise(4, 4))
+    assert list(collect_inputs([tmp_path / "set"])) == ["a_SRF_4_LR"]
+    written = upscale_files("bicubic", [tmp_path / "set"], tmp_path / "out", from_hr=True)
+    assert [path.name for path in written] == ["a_SRF_4_HR.png"]
+    np.testing.assert_array_equal(read_rgb(written[0]), bicubic(noise(16, 16)))
+
+
+def test_one_stem_twice_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    for folder in ("x", "y"):
+        write_png(tmp_path / folder / "a.png", noise(4, 4))
+    with pytest.raises(InputError, match=r"y/a\.png.*x/a\.png"):
+        upscale_files("bicubic", [tmp_path / "x", tmp_path / "y"], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_named_twice_is_one_image(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", noise(4, 4))
+    assert list(collect_inputs([tmp_path / "a.png", tmp_path])) == ["a"]
+
+
+def test_a_result_never_replaces_its_input(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", noise(4, 4))
+    before = (tmp_path / "a.png").read_bytes()
+    with pytest.raises(InputError, match="would overwrite"):
+        upscale_files("bicubic", [tmp_path], tmp_path)
+    assert (tmp_path / "a.png").read_bytes() == before
+
+
+def test_bad_inputs_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"gone: no such image or folder"):
+        collect_inputs([tmp_path / "gone"])
+    with pytest.raises(InputError, match="no image is named"):
+        collect_inputs([])
+    write_png(tmp_path / "in" / "tiny.png", noise(3, 3))
+    with pytest.raises(InputError, match=r"tiny\.png: .*3x3"):
+        upscale_files("bicubic", [tmp_path / "in"], tmp_path / "out", from_hr=True)
+    with pytest.raises(InputError, match="twice the overlap"):
+        upscale_image("bicubic", noise(4, 4), tile=64, overlap=32)
+
+
+def test_progress_rises_to_the_number_of_images(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_png(tmp_path / "in" / f"{name}.png", noise(20, 20))
+    calls: list[tuple[float, int, str]] = []
+    upscale_files(
+        "bicubic",
+        [tmp_path / "in"],
+        tmp_path / "out",
+        tile=18,
+        overlap=4,
+        progress=lambda done, total, name: calls.append((done, total, name)),
+    )
+    fractions = [done for done, _, _ in calls]
+    assert fractions == sorted(fractions)
+    assert calls[0] == (0.25, 2, "a")
+    assert calls[-1] == (2, 2, "b")
