@@ -14,7 +14,7 @@ from spsr.config.layout import Layout
 from spsr.config.method import Method
 from spsr.config.methods import read_methods
 from spsr.config.preset import Preset
-from spsr.config.settings import Extractor, Schedule
+from spsr.config.settings import Extractor, Recipe, Schedule
 from spsr.config.table import Table
 from spsr.config.validation import Strict, suggestion, validate
 from spsr.config.yaml_source import Source
@@ -125,6 +125,11 @@ class Config:
         """Registry entry of an extractor's weights in this preset; none for a NSE."""
         return self.preset.extractor_weights.get(name, self.extractor(name).weights)
 
+    def recipe(self, name: str) -> Recipe | None:
+        """The recipe, for a method whose training it changes; none for a PSNR-oriented one (only `pixel/image`)."""
+        psnr_oriented = all(term.name == "pixel/image" for term in self.method(name).losses.terms())
+        return None if psnr_oriented else self.preset.recipe
+
     def training_settings(self, name: str, seed: int) -> TrainingSettings:
         """What the run of a method or extractor depends on."""
         preset = self.preset
@@ -140,8 +145,8 @@ class Config:
         method = self.method(name)
         if method.source != "trained":
             raise InputError(f"{self.path}: method '{name}' is {method.source}; there is nothing to train")
-        if {term.comparison for term in method.losses.terms()} - {"pixel"}:
-            settings["recipe"] = preset.recipe.model_dump(mode="json")
+        if recipe := self.recipe(name):
+            settings["recipe"] = recipe.model_dump(mode="json")
             settings["perceptual"] = preset.perceptual.model_dump(mode="json")
             settings["discriminator"] = self.size("discriminator")
         if method.extractor is not None:

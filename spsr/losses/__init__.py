@@ -1,0 +1,17 @@
+"""Losses: comparisons (pixelwise, perceptual, adversarial) on views of the image pair."""
+
+from spsr.losses.adversarial import AdversarialLoss
+from spsr.losses.comparisons import Measured, PerceptualLoss, PixelLoss, StructureLoss, pixel_loss
+from spsr.losses.objective import Objective
+from spsr.losses.views import Views
+
+__all__ = [
+    "AdversarialLoss",
+    "Measured",
+    "Objective",
+    "PerceptualLoss",
+    "PixelLoss",
+    "StructureLoss",
+    "Views",
+    "pixel_loss",
+]

@@ -1,0 +1,105 @@
+"""The adversarial comparison of a view: it owns a discriminator, its optimiser and a step of its own."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from spsr.config import Term
+from spsr.losses import relativistic
+from spsr.losses.comparisons import Measured
+from spsr.losses.views import Views
+
+
+class AdversarialLoss:
+    """The relativistic average GAN on one view (eqs. 5, 6, 8, 9 and 15).
+
+    The generator's loss and the discriminator's step see the same generated images and the same
+    discriminator, so its two forward passes of each can be one. `share_forward` does that; the values are
+    those of separate passes. Only the running statistics of batch normalisation, which nothing uses, see
+    each batch once instead of twice.
+
+    Args:
+        discriminator: maps a view N×C×H×W to logits N×1; called in training mode.
+        optimiser: of the discriminator's parameters.
+        replicas: groups of the batch that batch normalisation works within.
+        share_forward: one forward pass of each side in a step instead of two.
+        compile: run the discriminator through `torch.compile`.
+        mean: of logits over all samples of the step, where they are spread over several processes.
+    """
+
+    def __init__(
+        self,
+        term: Term,
+        discriminator: nn.Module,
+        optimiser: Optimizer,
+        *,
+        replicas: int = 1,
+        share_forward: bool = True,
+        compile: bool = False,
+        mean: relativistic.Mean = torch.mean,
+    ) -> None:
+        self.term = term
+        self.weight = term.weight
+        self.discriminator = discriminator.train()
+        self.optimiser = optimiser
+        self._forward = torch.compile(discriminator) if compile else discriminator
+        self._replicas = replicas
+        self._share_forward = share_forward
+        self._mean = mean
+        self._logits: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, views: Views) -> Measured:
+        """The generator's loss; the discriminator's parameters get no gradient from it."""
+        fake, real = views.pair(self.term.view)
+        if self._share_forward:
+            loss = self._loss_of_shared_pass(fake, real)
+        else:
+            self.discriminator.requires_grad_(False)
+            loss = relativistic.generator_loss(fake=self._judge(fake), real=self._judge(real), mean=self._mean)
+            self.discriminator.requires_grad_(True)
+        return Measured(loss, {self.term.name: loss.detach()})
+
+    def _loss_of_shared_pass(self, fake: Tensor, real: Tensor) -> Tensor:
+        cut = fake.detach().requires_grad_()
+        fake_logits, real_logits = self._judge(cut), self._judge(real)
+        self._logits = real_logits, fake_logits
+        loss = relativistic.generator_loss(real_logits, fake_logits, self._mean)
+        with torch.autocast(cut.device.type, enabled=False):
+            (gradient,) = torch.autograd.grad(loss, cut, retain_graph=True)
+        return loss.detach() + ((fake - fake.detach()) * gradient).sum()
+
+    def discriminator_step(self, views: Views) -> dict[str, Tensor]:
+        """One step of the discriminator on the views that the generator's loss saw; detached scalars to log.
+
+        The learning rate is that of `optimiser`, which the caller sets.
+        """
+        view = self.term.view
+        if self._logits is None:
+            fake, real = views.pair(view)
+            real_logits, fake_logits = self._judge(real), self._judge(fake.detach())
+        else:
+            (real_logits, fake_logits), self._logits = self._logits, None
+        loss = relativistic.discriminator_loss(real_logits, fake_logits, self._mean)
+        self.optimiser.zero_grad()
+        with torch.autocast(loss.device.type, enabled=False):
+            loss.backward(inputs=list(self.discriminator.parameters()))
+        self.optimiser.step()
+        return {
+            f"discriminator/{view}": loss.detach(),
+            f"discriminator/{view}/real": real_logits.detach().float().mean(),
+            f"discriminator/{view}/fake": fake_logits.detach().float().mean(),
+        }
+
+    def _judge(self, view: Tensor) -> Tensor:
+        return torch.cat([self._forward(group) for group in view.chunk(self._replicas)])
+
+    def state_dict(self) -> dict[str, Any]:
+        """The discriminator and its optimiser."""
+        return {"discriminator": self.discriminator.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.discriminator.load_state_dict(state["discriminator"])
+        self.optimiser.load_state_dict(state["optimiser"])
