@@ -1,0 +1,23 @@
+"""`spsr table`: write tables of a preset."""
+
+from typing import Annotated
+
+import typer
+
+from spsr.cli.options import Configfile
+
+
+def table(
+    names: Annotated[list[str] | None, typer.Argument(help="table1 ... table7; all of the preset if none.")] = None,
+    configfile: Configfile = None,
+) -> None:
+    """Write Tables 1-7 beside the paper's values as csv, md, tex and html."""
+    from spsr.config import load
+    from spsr.reporting.tables import WRITERS, make_table
+
+    config = load(configfile)
+    for name in names or config.preset.tables:
+        filled = make_table(config, name)
+        cells = filled.cells.values()
+        there = sum(cell.value is not None for cell in cells)
+        typer.echo(f"{config.layout.table(name, '')}{{{','.join(WRITERS)}}}: {there} of {len(cells)} cells")

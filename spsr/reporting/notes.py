@@ -1,0 +1,41 @@
+"""The lines under a table: marks, protocol, intervals, and why cells are empty."""
+
+from spsr.metrics import PROTOCOLS
+from spsr.reporting.cells import FilledTable
+from spsr.reporting.intervals import interval_source
+from spsr.reporting.scores import METRIC_TITLES
+
+DAGGER = "†"
+"""Stands at every number of ours that was not made with the paper's own settings."""
+
+NOT_RUN = "not run"
+
+
+def notes(filled: FilledTable, best: str, second: str) -> list[str]:
+    """What a reader must know of a table, one plain line each, the most important first.
+
+    Args:
+        best, second: how the best and the second best numbers look.
+    """
+    lines = []
+    if filled.mark:
+        lines.append(f"{DAGGER} {filled.mark}")
+    lines.append(_marking(filled, best, second))
+    absent: dict[str, list[str]] = {}
+    for (method, _, _), cell in filled.cells.items():
+        if cell.absent:
+            absent.setdefault(cell.absent, []).append(filled.titles[method])
+    lines += [f"{NOT_RUN} ({reason}): {', '.join(dict.fromkeys(methods))}" for reason, methods in absent.items()]
+    sizes = {(c.n_seeds, c.n_images) for c in filled.cells.values() if c.value is not None}
+    if sources := dict.fromkeys(interval_source(*size) for size in sorted(sizes)):
+        lines.append(f"95 % intervals: {'; '.join(sources)}")
+    lines += [f"{METRIC_TITLES[metric]}: {PROTOCOLS[metric]}" for metric in filled.table.metrics]
+    return lines
+
+
+def _marking(filled: FilledTable, best: str, second: str) -> str:
+    marks = f"{best}: best" if filled.table.marks == 1 else f"{best}: best, {second}: second best"
+    text = f"{marks}, among our numbers and among the paper's"
+    if filled.table.unranked:
+        text += f" (not ranked: {', '.join(filled.titles[name] for name in filled.table.unranked)})"
+    return f"{text}. LPIPS: lower is better" if "lpips" in filled.table.metrics else text

@@ -1,0 +1,80 @@
+"""Per-image scores of the runs of a preset, and why some are absent."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from spsr.config import Config
+from spsr.data import registry, weights
+from spsr.errors import InputError
+from spsr.evaluation.score import read_csv
+
+LOWER_IS_BETTER = frozenset({"lpips"})
+METRIC_TITLES = {"lpips": "LPIPS", "psnr": "PSNR", "ssim": "SSIM", "ssim_standard": "SSIM (standard)"}
+DIGITS = {"lpips": 4, "psnr": 3, "ssim": 4, "ssim_standard": 4}
+"""Digits after the point with which a metric is shown; those of the paper."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of a method on a benchmark.
+
+    Attributes:
+        seeds: seeds of the finished runs, S of them.
+        images: names of the N images, the same for every seed.
+        values: S×N scores by metric.
+    """
+
+    seeds: tuple[int, ...]
+    images: tuple[str, ...]
+    values: dict[str, NDArray[np.float64]]
+
+
+def belongs(config: Config, name: str) -> bool:
+    """Whether the preset runs a method: `only` names it, or one that starts from it, or does not concern it."""
+    only = config.preset.only
+    if only is None or config.method(name).source != "trained" or name in only:
+        return True
+    return any(config.method(other).init_from == name for other in only)
+
+
+def read_scores(config: Config, name: str, dataset: str) -> Scores | None:
+    """Scores of the finished runs of a method on a benchmark; None if there is no finished run.
+
+    Raises:
+        InputError: a score file is broken, or two seeds were scored on different images.
+    """
+    if not belongs(config, name) or dataset not in config.preset.data.benchmarks:
+        return None
+    frames = {}
+    for seed in config.seeds(name):
+        path = config.layout.scores(name, seed, dataset)
+        if path.is_file():
+            frames[seed] = read_csv(path).sort_values("image", kind="stable")
+    if not frames:
+        return None
+    images = {seed: tuple(frame["image"]) for seed, frame in frames.items()}
+    first = next(iter(images.values()))
+    for seed, names in images.items():
+        if names != first:
+            path = config.layout.scores(name, seed, dataset)
+            raise InputError(f"{path}: other images than the method's first seed has; score the seeds again")
+    values = {
+        metric: np.stack([frame[metric].to_numpy(dtype=np.float64) for frame in frames.values()])
+        for metric in METRIC_TITLES
+    }
+    return Scores(tuple(frames), first, values)
+
+
+def why_absent(config: Config, name: str, dataset: str) -> str:
+    """The reason for which a method has no scores on a benchmark, as a reader should see it."""
+    method = config.method(name)
+    if dataset not in config.preset.data.benchmarks:
+        return f"the preset has no benchmark {dataset}"
+    entry = method.weights or name
+    if method.source == "released" and not (entry in registry.weights() and weights.available(entry)):
+        return "its released weights are not available"
+    if not belongs(config, name):
+        return "the preset leaves it out"
+    return "no finished run"
