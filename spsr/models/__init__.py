@@ -1,4 +1,7 @@
-"""Networks, and the checkpoints of this and other projects."""
+"""Networks, and the checkpoints of this and other projects.
+
+Names are imported when they are first used, so that asking for one network does not load the others.
+"""
 
 import difflib
 import importlib
@@ -9,9 +12,14 @@ from typing import TYPE_CHECKING, Any
 from spsr.errors import InputError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import nn
+
+    from spsr.models.checkpoint import describe as describe
+    from spsr.models.checkpoint import from_checkpoint as from_checkpoint
+    from spsr.models.checkpoint import save as save
+    from spsr.models.discriminator import VggDiscriminator as VggDiscriminator
+    from spsr.models.gradient import gradient_map as gradient_map
+    from spsr.models.initialise import initialise_from as initialise_from
 
 GENERATORS = {
     "rrdb": "rrdb:RRDBNet",
@@ -19,8 +27,18 @@ GENERATORS = {
     "edsr": "edsr:EDSR",
     "srresnet": "srresnet:SRResNet",
     "srresnet_bn": "srresnet_bn:SRResNetBN",
+    "rcan": "rcan:RCAN",
 }
 NETWORKS = GENERATORS | {"nse": "nse:NSE"}
+
+_HOMES = {
+    "describe": "checkpoint",
+    "from_checkpoint": "checkpoint",
+    "save": "checkpoint",
+    "VggDiscriminator": "discriminator",
+    "gradient_map": "gradient",
+    "initialise_from": "initialise",
+}
 
 
 def build(name: str, **size: Any) -> "nn.Module":
@@ -29,7 +47,7 @@ def build(name: str, **size: Any) -> "nn.Module":
     The network carries `architecture` (its name) and `size` (all its sizes), which `save` writes down.
 
     Args:
-        name: `rrdb`, `spsr`, `edsr`, `srresnet` or `srresnet_bn` (generators: `N x 3 x h x w` in [0, 1] to
+        name: `rrdb`, `spsr`, `edsr`, `srresnet`, `srresnet_bn` or `rcan` (generators: `N x 3 x h x w` in [0, 1] to
             `N x 3 x 4h x 4w`), or `nse`.
         size: the keyword arguments of the network's class; what is left out has its default.
 
@@ -46,16 +64,20 @@ def build(name: str, **size: Any) -> "nn.Module":
             raise InputError(f"network '{name}': unknown size '{key}'{_suggestion(key, list(parameters))}")
         _check_size(name, key, value, parameters[key].annotation)
     network: nn.Module = network_class(**size)
-    network.architecture = name
-    network.size = {key: size.get(key, parameter.default) for key, parameter in parameters.items()}
+    vars(network)["architecture"] = name
+    vars(network)["size"] = {key: size.get(key, parameter.default) for key, parameter in parameters.items()}
     return network
 
 
-def from_checkpoint(path: "str | Path", scale: int | None = None) -> "nn.Module":
-    """Load a network of this project or another; see `spsr.models.checkpoint.from_checkpoint`."""
-    from spsr.models import checkpoint
+def identity(network: "nn.Module") -> tuple[str, dict[str, Any]]:
+    """Name and sizes of a network that `build` made."""
+    return vars(network)["architecture"], vars(network)["size"]
 
-    return checkpoint.from_checkpoint(path, scale)
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"spsr.models.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'spsr.models' has no attribute '{name}'")
 
 
 def _suggestion(word: str, known: Sequence[str]) -> str:

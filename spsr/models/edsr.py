@@ -41,9 +41,7 @@ class EDSR(nn.Module):
         scale: 4, the only one.
     """
 
-    def __init__(
-        self, features: int = 64, blocks: int = 16, residual_scale: float = 1.0, scale: int = 4
-    ) -> None:
+    def __init__(self, features: int = 64, blocks: int = 16, residual_scale: float = 1.0, scale: int = 4) -> None:
         super().__init__()
         if scale != 4:
             raise InputError(f"generator size scale={scale}: EDSR has scale 4 only here; leave `scale` out")

@@ -56,7 +56,8 @@ class SRResNetBN(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.xavier_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
             elif isinstance(layer, nn.PReLU):
                 nn.init.zeros_(layer.weight)
 

@@ -1,0 +1,185 @@
+"""Saving a network, and loading a network of this or another project without running any code of the file."""
+
+import json
+import logging
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from spsr.errors import InputError
+from spsr.files import atomic_path
+from spsr.models import build, identity, official
+
+WRAPPERS = ("params_ema", "params", "state_dict")
+HDF5_MAGIC = b"\x89HDF"
+
+log = logging.getLogger(__name__)
+
+
+def save(model: nn.Module, path: Path | str, **metadata: str) -> None:
+    """Write a network that `spsr.models.build` made as safetensors, atomically; one network gives the same bytes.
+
+    Args:
+        model: the network; its name and sizes go into the file.
+        path: ends in `.safetensors`.
+        metadata: more to write into the file's header, as text.
+    """
+    architecture, size = identity(model)
+    described = {"architecture": architecture, "size": json.dumps(size, sort_keys=True), **metadata}
+    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
+    content = safetensors.torch.save(tensors, described)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(_ordered_header(content))
+
+
+def from_checkpoint(path: Path | str, scale: int | None = None) -> nn.Module:
+    """Load a network, inferring architecture and size from the keys and shapes.
+
+    Known are the safetensors of this project; SPSR (official `spsr.pth`); ESRGAN/RRDB in the old, the new and the
+    BasicSR layout; EDSR, RCAN, SRResNet; and SRGAN for Keras (`.h5`). State dicts may be wrapped in `params_ema`,
+    `params` or `state_dict` (the first of these is taken) and have a `module.` prefix. What was found is logged
+    in one line.
+
+    Args:
+        path: the file.
+        scale: the factor that the network must have; None accepts any.
+
+    Returns:
+        The network in eval mode, with `architecture` and `size` as from `spsr.models.build`.
+
+    Raises:
+        InputError: no such file, truncated, a pickle with code in it, an unknown network, another scale, or any
+            key that does not fit.
+    """
+    path = Path(path)
+    network, found = _load(path)
+    actual = identity(network)[1].get("scale", scale)
+    if scale is not None and actual != scale:
+        raise InputError(f"{path}: the network has scale {actual}, but {scale} is needed; choose another checkpoint")
+    log.info("%s", found)
+    return network
+
+
+def describe(path: Path | str) -> str:
+    """One line that says which network a checkpoint holds. Raises as `from_checkpoint` does."""
+    return _load(Path(path))[1]
+
+
+def _load(path: Path) -> tuple[nn.Module, str]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file; name an existing checkpoint")
+    try:
+        title, architecture, size, state, names = _read(path)
+        with torch.device("meta"):
+            network = build(architecture, **size)
+        _check_fit(network, state, names)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    network.load_state_dict(state, assign=True)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    sizes = ", ".join(f"{key} {value}" for key, value in identity(network)[1].items() if value is not None)
+    return network.eval(), f"{path}: {title} ({architecture}: {sizes}; {parameters:,} parameters)"
+
+
+def _read(path: Path) -> tuple[str, str, dict[str, Any], dict[str, Tensor], Mapping[str, str]]:
+    """Title, architecture, size, tensors under our keys, and our keys to the file's (for messages)."""
+    with path.open("rb") as stream:
+        is_hdf5 = stream.read(4) == HDF5_MAGIC or path.suffix in (".h5", ".hdf5")
+    if is_hdf5:
+        from spsr.models.keras import read_srresnet_bn
+
+        size, state = read_srresnet_bn(path)
+        return "SRGAN generator for Keras", "srresnet_bn", size, state, {}
+    if path.suffix == ".safetensors":
+        tensors, metadata = _read_safetensors(path)
+        if "architecture" in metadata:
+            return "of this project", metadata["architecture"], _stored_size(metadata), tensors, {}
+        wrapper = None
+    else:
+        tensors, wrapper = _unwrap(_read_torch(path))
+    layout = official.recognise(tensors)
+    title = layout.title + (f", from '{wrapper}'" if wrapper else "")
+    return title, layout.architecture, layout.size, official.translate(tensors, layout), layout.keys
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return {key: _float32(file.get_tensor(key)) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except safetensors.SafetensorError as error:
+        raise InputError(f"not a whole safetensors file ({error}); get it again") from error
+
+
+def _stored_size(metadata: Mapping[str, str]) -> dict[str, Any]:
+    try:
+        size = json.loads(metadata["size"])
+    except (KeyError, json.JSONDecodeError) as error:
+        raise InputError("the header names an architecture but no readable `size`; save the network again") from error
+    if not isinstance(size, dict):
+        raise InputError("the `size` in the header is not a mapping; save the network again")
+    return size
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if wanted:
+            raise InputError(
+                f"the pickle asks to run {wanted[1]}, which weights do not need; it was not loaded. "
+                "Ask its author for a plain state dict"
+            ) from error
+        raise InputError("not a checkpoint, or a damaged one; get it again") from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InputError("not a whole PyTorch checkpoint; it may be truncated, get it again") from error
+
+
+def _unwrap(loaded: Any) -> tuple[dict[str, Tensor], str | None]:
+    """The plain state dict, and the name of the wrapper it was in."""
+    wrapper = None
+    if isinstance(loaded, Mapping):
+        wrapper = next((name for name in WRAPPERS if isinstance(loaded.get(name), Mapping)), None)
+        loaded = loaded[wrapper] if wrapper else loaded
+    if not isinstance(loaded, Mapping) or not loaded:
+        raise InputError(f"holds {type(loaded).__name__}, not a state dict of tensors; save `model.state_dict()`")
+    for key, value in loaded.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise InputError(f"entry '{key}' is {type(value).__name__}, not a tensor; save `model.state_dict()`")
+    prefix = "module." if all(key.startswith("module.") for key in loaded) else ""
+    return {key.removeprefix(prefix): _float32(value) for key, value in loaded.items()}, wrapper
+
+
+def _float32(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _check_fit(network: nn.Module, state: Mapping[str, Tensor], names: Mapping[str, str]) -> None:
+    """Refuse missing, left-over, misshapen and non-finite tensors by the name that the file has for them."""
+    expected = network.state_dict()
+    for key, value in expected.items():
+        if key not in state:
+            raise InputError(f"'{names.get(key, key)}' is missing; the file is not complete")
+        if state[key].shape != value.shape:
+            shapes = f"{list(state[key].shape)}, where {list(value.shape)} is needed"
+            raise InputError(f"'{names.get(key, key)}' has shape {shapes}; the file mixes networks of different size")
+        if not state[key].isfinite().all():
+            raise InputError(f"'{names.get(key, key)}' holds values that are not finite; get another checkpoint")
+    for key in state:
+        if key not in expected:
+            raise InputError(f"'{key}' does not belong to this network; take it out")
+
+
+def _ordered_header(content: bytes) -> bytes:
+    """The same safetensors file with its header sorted (the library writes metadata in any order)."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[8 + length :]

@@ -1,0 +1,61 @@
+"""Starting a generator from a trained one."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from spsr.errors import InputError
+
+SHARED = "sr_branch."
+DISCARDED = ("to_rgb.weight", "to_rgb.bias")
+
+
+class Initialised(NamedTuple):
+    """How many tensors were copied, which of the source's were not, and how many of the generator's were kept."""
+
+    copied: int
+    discarded: tuple[str, ...]
+    kept: int
+
+    def __str__(self) -> str:
+        total = self.copied + len(self.discarded)
+        return f"{self.copied} of {total} tensors copied, {self.kept} of the generator left as they were"
+
+
+def initialise_from(generator: nn.Module, source: Mapping[str, Tensor]) -> Initialised:
+    """Copy the layers that `generator` shares with a trained network, in place.
+
+    The same architecture takes all tensors. SPSR takes the whole RRDB network but its last convolution (700 of 702
+    tensors at 23 blocks), as the official code does with `RRDB_PSNR_x4`.
+
+    Args:
+        generator: the network to start.
+        source: a state dict with our keys (`from_checkpoint(path).state_dict()`).
+
+    Raises:
+        InputError: any other difference in keys or shapes, naming the first.
+    """
+    target = generator.state_dict()
+    if source.keys() == target.keys():
+        shared = list(target)
+        discarded: tuple[str, ...] = ()
+    else:
+        shared, discarded = [key for key in target if key.startswith(SHARED)], DISCARDED
+        wrong = sorted(source.keys() ^ {*shared, *discarded})
+        if not shared or wrong:
+            raise InputError(
+                f"initial weights: '{(wrong or sorted(source))[0]}' does not fit this generator; start from a network "
+                "of the same kind and size, or SPSR from an RRDB network"
+            )
+    for key in shared:
+        if source[key].shape != target[key].shape:
+            raise InputError(
+                f"initial weights: '{key}' has shape {list(source[key].shape)}, the generator needs "
+                f"{list(target[key].shape)}; give both networks the same sizes"
+            )
+    with torch.no_grad():
+        for key in shared:
+            target[key].copy_(source[key])
+    return Initialised(len(shared), discarded, len(target) - len(shared))

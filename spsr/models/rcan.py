@@ -1,0 +1,79 @@
+"""RCAN (Zhang et al. 2018), shown in the paper's Fig. 1."""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spsr.errors import InputError
+from spsr.models.edsr import RGB_RANGE, div2k_mean
+from spsr.models.layers import PixelShuffleConv, conv
+
+
+class ChannelAttentionBlock(nn.Module):
+    """Convolution, ReLU, convolution, channel attention, plus the input (RCAB)."""
+
+    def __init__(self, features: int, reduction: int) -> None:
+        super().__init__()
+        self.conv1 = conv(features, features)
+        self.conv2 = conv(features, features)
+        self.squeeze = conv(features, features // reduction, kernel=1)
+        self.excite = conv(features // reduction, features, kernel=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.conv2(self.conv1(x).relu())
+        attention = self.excite(self.squeeze(functional.adaptive_avg_pool2d(y, 1)).relu()).sigmoid()
+        return x + y * attention
+
+
+class ResidualGroup(nn.Module):
+    """Channel attention blocks, a convolution, plus the input."""
+
+    def __init__(self, features: int, blocks: int, reduction: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(ChannelAttentionBlock(features, reduction) for _ in range(blocks))
+        self.end = conv(features, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x
+        for block in self.blocks:
+            y = block(y)
+        return x + self.end(y)
+
+
+class RCAN(nn.Module):
+    """RCAN x4 (15,592,355 parameters at its default size).
+
+    Input `N x 3 x h x w` in [0, 1], output `N x 3 x 4h x 4w`, not clamped; inside, 0..255 with the mean of DIV2K
+    subtracted. Weights start as PyTorch's default.
+
+    Args:
+        features: channels.
+        groups: number of residual groups.
+        blocks: number of attention blocks in a group.
+        reduction: how many times fewer channels the attention has in its middle.
+        scale: 4, the only one.
+    """
+
+    def __init__(
+        self, features: int = 64, groups: int = 10, blocks: int = 20, reduction: int = 16, scale: int = 4
+    ) -> None:
+        super().__init__()
+        if scale != 4:
+            raise InputError(f"generator size scale={scale}: RCAN has scale 4 only here; leave `scale` out")
+        if reduction > features:
+            raise InputError(f"generator size reduction={reduction}: give at most features={features}")
+        self.head = conv(3, features)
+        self.groups = nn.ModuleList(ResidualGroup(features, blocks, reduction) for _ in range(groups))
+        self.body_end = conv(features, features)
+        self.upsample = nn.ModuleList(PixelShuffleConv(features) for _ in range(2))
+        self.tail = conv(features, 3)
+
+    def forward(self, lr: Tensor) -> Tensor:
+        mean = div2k_mean(lr)
+        first = self.head(lr * RGB_RANGE - mean)
+        x = first
+        for group in self.groups:
+            x = group(x)
+        x = first + self.body_end(x)
+        for up in self.upsample:
+            x = up(x)
+        return (self.tail(x) + mean) / RGB_RANGE

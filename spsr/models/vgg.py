@@ -1,0 +1,81 @@
+"""VGG19 up to conv5_4, the features of the perceptual loss and of SPSR-VGG (Table 6)."""
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+import torch
+from torch import Tensor, nn
+
+from spsr.errors import InputError
+
+Preprocessing = Literal["torchvision", "caffe"]
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
+
+
+class VGG19(nn.Module):
+    """`N x 3 x H x W` RGB in [0, 1] (not clamped) to conv5_4 before its ReLU, `N x 512 x H/16 x W/16`. Frozen.
+
+    `features.N` counts as torchvision does, so that conv5_4 is `features.34`.
+
+    Args:
+        preprocessing: what the weights expect. `torchvision`: ImageNet's mean and standard deviation are taken out.
+            `caffe`: a 1x1 convolution `input`, part of the weights, turns RGB in [0, 1] into mean-free BGR levels
+            (the normalised Caffe weights of Gatys et al.; their features are about ten times larger).
+    """
+
+    def __init__(self, preprocessing: Preprocessing = "torchvision") -> None:
+        super().__init__()
+        self.preprocessing = preprocessing
+        if preprocessing == "caffe":
+            self.input = nn.Conv2d(3, 3, 1)
+        layers: list[nn.Module] = []
+        channels = 3
+        for stage, (width, count) in enumerate(STAGES):
+            if stage > 0:
+                layers.append(nn.MaxPool2d(2))
+            for _ in range(count):
+                layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
+                channels = width
+        self.features = nn.Sequential(*layers[:-1])
+        self.requires_grad_(False)
+        self.eval()
+
+    def load(self, state: Mapping[str, Tensor]) -> Self:
+        """Take weights with torchvision's keys (and `input.*` with `caffe`); its classifier is not used.
+
+        Raises:
+            InputError: a key or a shape does not fit, or the weights are for the other preprocessing.
+        """
+        if ("input.weight" in state) != (self.preprocessing == "caffe"):
+            other = "caffe" if "input.weight" in state else "torchvision"
+            raise InputError(
+                f"VGG19 weights: made for preprocessing '{other}', not '{self.preprocessing}'; name the former"
+            )
+        load_strictly(self, {k: v for k, v in state.items() if not k.startswith("classifier.")}, "VGG19 weights")
+        return self
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.features(self.input(image) if self.preprocessing == "caffe" else imagenet_normalise(image))
+
+
+def imagenet_normalise(image: Tensor) -> Tensor:
+    """Subtract ImageNet's mean colour from RGB in [0, 1] and divide by its standard deviation."""
+    mean = torch.tensor(IMAGENET_MEAN, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
+    std = torch.tensor(IMAGENET_STD, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
+    return (image - mean) / std
+
+
+def load_strictly(network: nn.Module, state: Mapping[str, Tensor], place: str) -> None:
+    """Load a state dict, or raise InputError naming the first key that is missing, left over or misshapen."""
+    expected = network.state_dict()
+    wrong = sorted(expected.keys() ^ state.keys())
+    if wrong:
+        problem = "is missing" if wrong[0] in expected else "does not belong to this network"
+        raise InputError(f"{place}: '{wrong[0]}' {problem} ({len(wrong)} such keys); fetch the weights again")
+    for key, value in expected.items():
+        if state[key].shape != value.shape:
+            shapes = f"{list(state[key].shape)}, where {list(value.shape)} is needed"
+            raise InputError(f"{place}: '{key}' has shape {shapes}; fetch the weights again")
+    network.load_state_dict(dict(state))
