@@ -1,0 +1,276 @@
+"""The training loop: goes on from the newest checkpoint, logs, saves, stops on request, and never fails silently."""
+
+import json
+import random
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from spsr.config import Compute, TrainingSettings
+from spsr.errors import InputError, RunFailed, Stopped
+from spsr.files import write_text
+from spsr.models import checkpoint as models
+from spsr.training import checkpoints, distributed, events, record
+from spsr.training.autopsy import describe, first_non_finite
+from spsr.training.ledger import Ledger, peak_tflops
+from spsr.training.patches import random_words
+from spsr.training.stopping import StopRequest
+
+Progress = Callable[[float, float, str], None]
+"""Called with the steps that are done, their total, and a line of losses and rates."""
+
+AUTOPSY_SECONDS = 600
+
+
+class Task(Protocol):
+    """One thing to train.
+
+    Attributes:
+        model: what `model.safetensors` holds at the end.
+        flops_per_step: counted floating-point operations of a step over the global batch, if known.
+    """
+
+    @property
+    def model(self) -> nn.Module: ...
+    @property
+    def flops_per_step(self) -> int | None: ...
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        """The whole optimisation step with 0-based number `step`; detached device scalars by term. Never waits."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on: tensors, numbers, strings, lists and dictionaries."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+
+    def batch_names(self, step: int) -> list[str]:
+        """Images that a step draws on."""
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Make random numbers drawn within a step a function of (seed, step): there is no generator state to keep."""
+    word = int(random_words(1, seed, 3, step)[0])
+    random.seed(word)
+    np.random.seed(word % 2**32)
+    torch.manual_seed(word % 2**63)
+
+
+def device_of(task: Task) -> torch.device:
+    """Where the task's model lies."""
+    tensor = next(iter(task.model.parameters()), None)
+    return torch.device("cpu") if tensor is None else tensor.device
+
+
+class _Run:
+    """One execution of a run: the position, the window of losses and the events so far."""
+
+    def __init__(self, task: Task, settings: TrainingSettings, run: dict[str, Any], out: Path) -> None:
+        if settings.schedule is None:
+            raise InputError("there is nothing to train: the method or extractor has no schedule")
+        self.task, self.settings, self.schedule, self.out = task, settings, settings.schedule, out
+        self.identity = json.dumps(run, sort_keys=True)
+        self.folder = out / record.CHECKPOINTS
+        self.window = events.Window()
+        self.lines: list[str] = []
+        self.step = self.first = 0
+        self.began = perf_counter()
+        self.compute = Compute.model_validate(settings.settings.get("compute", {}))
+        device = device_of(task)
+        replicas = settings.settings.get("recipe", {}).get("replicas", 1)
+        self.writes = distributed.rank() == 0
+        self.ledger = Ledger(
+            out / record.LEDGER if self.writes else None,
+            self.schedule.batch * replicas,
+            task.flops_per_step,
+            device,
+            peak_tflops(device, self.compute.precision, self.compute.tf32),
+        )
+
+    def restore(self, warn: Callable[[str], None]) -> bool:
+        """Go on from the newest checkpoint of this configuration; true if it is that of a finished run."""
+        content = checkpoints.newest(self.folder, warn)
+        if content is None:
+            return False
+        if content["identity"] != self.identity:
+            changed = record.differences(json.loads(content["identity"]), json.loads(self.identity))
+            raise InputError(
+                f"{self.folder}: checkpoints of another configuration ({'; '.join(changed[:5])}); "
+                "add --restart to move the run aside and begin anew"
+            )
+        self.step = content["step"]
+        self.lines = content["events"].splitlines(keepends=True)
+        if "model" in content:
+            self.task.model.load_state_dict(content["model"])
+            return True
+        self.task.load_state_dict(content["task"])
+        self.window.load_state_dict(content["window"])
+        return False
+
+    def _content(self) -> dict[str, Any]:
+        return {"identity": self.identity, "step": self.step, "events": "".join(self.lines)}
+
+    def save(self) -> Path | None:
+        """Write a checkpoint, after a look at losses and weights: one that is not finite is never saved."""
+        self.window.read()
+        state = self.task.state_dict()
+        if (bad := first_non_finite(state)) is not None:
+            raise events.NonFiniteError(self.step - 1, bad, float("nan"))
+        if not self.writes:
+            return None
+        content = self._content() | {"task": state, "window": self.window.state_dict()}
+        return checkpoints.save(self.folder, self.step, content)
+
+    def finish(self, progress: Progress | None) -> None:
+        """Write the weights and events of the finished run."""
+        model = self.task.model.state_dict()
+        if (bad := first_non_finite(model)) is not None:
+            raise events.NonFiniteError(self.step - 1, bad, float("nan"))
+        if self.writes:
+            checkpoints.save_final(self.folder, self._content() | {"model": model})
+            self.publish()
+        if progress is not None:
+            progress(self.step, self.step, f"finished: {self.out / record.MODEL}")
+
+    def publish(self) -> None:
+        """Write `events.jsonl` and `model.safetensors`, the latter last: it marks a finished run."""
+        write_text(self.out / record.EVENTS, "".join(self.lines))
+        models.save(self.task.model, self.out / record.MODEL)
+
+    def log(self, progress: Progress | None) -> None:
+        """Read the window and append one event."""
+        losses = self.window.read()
+        line = events.line(self.step, self.schedule.learning_rate_at(self.step - 1), losses)
+        self.window.clear(self.step)
+        self.lines.append(line)
+        if self.writes:
+            with (self.out / record.EVENTS).open("a", encoding="utf-8") as stream:
+                stream.write(line)
+        rates = self.ledger.read(self.step)
+        if progress is not None:
+            shown = " ".join(f"{name} {value:.4g}" for name, value in losses.items())
+            progress(self.step, self.schedule.iterations, f"{shown} | {rates}")
+
+    def steps_in(self, seconds: float) -> float:
+        """Steps that this execution takes in so many seconds."""
+        return seconds * (self.step - self.first + 1) / (perf_counter() - self.began)
+
+    def train(self, stop: StopRequest, progress: Progress | None) -> None:
+        """Take the remaining steps."""
+        self.first, self.began = self.step, perf_counter()
+        iterations = self.schedule.iterations
+        while self.step < iterations:
+            seed_step(self.settings.seed, self.step)
+            self.window.add(self.task.step(self.step))
+            self.step += 1
+            if self.step % self.schedule.log_every == 0 or self.step == iterations:
+                self.log(progress)
+            reason = stop.reason() if self.step < iterations else None
+            if self.step % self.schedule.checkpoint_every == 0 or reason is not None:
+                saved = self.save()
+                if reason is not None:
+                    raise Stopped(
+                        f"{self.out}: stopped by {reason} after step {self.step} of {iterations}; "
+                        f"saved {saved or 'by process 0'}; the same command goes on"
+                    )
+        self.finish(progress)
+
+
+def run(
+    task: Task,
+    settings: TrainingSettings,
+    inputs: dict[str, str],
+    out: Path,
+    *,
+    max_minutes: float | None = None,
+    restart: record.Restart = False,
+    progress: Progress | None = None,
+) -> None:
+    """Train `task` until its schedule ends, from wherever an earlier execution in `out` was interrupted.
+
+    The final `model.safetensors`, `run.yaml` and `events.jsonl` do not depend on where and how often that was. An
+    unfinished run keeps its newest two checkpoints; a finished one a single file that restores its outputs.
+
+    Args:
+        task: freshly built; its initial weights are a function of the seed.
+        settings: what the weights depend on.
+        inputs: SHA-256 of every file that they depend on, by name.
+        out: the run's folder.
+        max_minutes: save and stop after this time.
+        restart: what to do with an earlier run; see `record.Restart`.
+        progress: called at every logging interval.
+
+    Raises:
+        Stopped: a signal or the time limit; everything is saved.
+        InputError: `out` holds a run of another configuration, or cannot be written.
+        RunFailed: a loss or weight that is not finite, no memory, no disk space.
+    """
+    identity = record.identity(settings, inputs)
+    writes = distributed.rank() == 0
+
+    def say(text: str) -> None:
+        if writes:
+            print(text, flush=True)
+
+    if writes and record.must_move_aside(out, identity, restart):
+        with record.locked(out):
+            aside = record.move_aside(out)
+        say(f"{out}: the earlier run is now {aside}")
+    distributed.barrier()
+    with record.locked(out) if writes else nullcontext(), StopRequest(max_minutes) as stop:
+        distributed.barrier()
+        execution = _Run(task, settings, identity, out)
+        if (out / record.MODEL).is_file() and (out / record.EVENTS).is_file() and (out / record.RECORD).is_file():
+            say(f"{out}: finished before; nothing to do")
+            return
+        finished = execution.restore(say if writes else lambda text: None)
+        if writes and not (out / record.RECORD).is_file():
+            record.write(out, identity)
+        if finished:
+            if writes:
+                execution.publish()
+            say(f"{out}: finished before; its outputs are written again")
+            return
+        if writes:
+            write_text(out / record.EVENTS, "".join(execution.lines))
+        if execution.step:
+            say(f"{out}: going on after step {execution.step}")
+        else:
+            execution.save()
+        execution.ledger.begin(execution.step, record.versions() if writes else {})
+        try:
+            execution.train(stop, progress)
+        except events.NonFiniteError as failure:
+            most = execution.steps_in(AUTOPSY_SECONDS)
+            raise RunFailed(describe(task, execution.folder, settings.seed, failure, most)) from failure
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            raise RunFailed(_memory_advice(execution, error)) from error
+
+
+def _out_of_memory(error: Exception) -> bool:
+    text = str(error)
+    return (
+        isinstance(error, torch.OutOfMemoryError | MemoryError)
+        or "out of memory" in text
+        or "can't allocate memory" in text
+    )
+
+
+def _memory_advice(execution: _Run, error: Exception) -> str:
+    schedule, compute = execution.schedule, execution.compute
+    knobs = [f"a smaller batch (now {schedule.batch}) or patch (now {schedule.patch}) in the preset's schedule"]
+    if compute.precision == "fp32":
+        knobs.insert(0, "compute.precision: bf16")
+    reason = str(error).splitlines()[0][:200] if str(error) else "the host's memory is used up"
+    return (
+        f"{execution.out}: step {execution.step}: out of memory ({reason}); "
+        f"set {', or '.join(knobs)}, then add --restart (these change the configuration)"
+    )

@@ -1,0 +1,257 @@
+"""Random training patches: a pure function of (seed, step), cut and turned on the device."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from spsr.config.preset import Tiling
+from spsr.errors import InputError
+from spsr.training import distributed
+from spsr.training.ledger import DATA_WAIT
+
+Augment = Literal["dihedral", "flips"] | None
+
+
+class Pack(Protocol):
+    """Decoded training images, one after the other in flat arrays.
+
+    Attributes:
+        names: of the images.
+        sizes: (height, width) of the HR images, multiples of the scale.
+        hr, lr: uint8, each image H*W*3 in HWC order, in the order of `names`; the LR image is made from the whole
+            HR image.
+    """
+
+    @property
+    def names(self) -> Sequence[str]: ...
+    @property
+    def sizes(self) -> Sequence[tuple[int, int]]: ...
+    @property
+    def hr(self) -> NDArray[np.uint8]: ...
+    @property
+    def lr(self) -> NDArray[np.uint8]: ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Aligned patches: `lr` N x 3 x h x w and `hr` N x 3 x H x W, float32 in [0, 1], and the images' names."""
+
+    lr: Tensor
+    hr: Tensor
+    names: tuple[str, ...]
+
+
+def tile_starts(length: int, tiling: Tiling) -> list[int]:
+    """Where tiles begin along a side of `length` HR pixels, as the official code cuts its sub-images.
+
+    Every `step` pixels while a tile fits; a last one that ends with the image where more than `remainder` pixels
+    are left. Empty if the side is shorter than a tile.
+    """
+    starts = list(range(0, length - tiling.size + 1, tiling.step))
+    if starts and length - (starts[-1] + tiling.size) > tiling.remainder:
+        starts.append(length - tiling.size)
+    return starts
+
+
+def random_words(count: int, *key: int) -> NDArray[np.uint64]:
+    """`count` random 64-bit words that depend on `key` alone (NumPy keeps this function's values for ever)."""
+    return np.random.SeedSequence(key).generate_state(count, np.uint64).astype(np.uint64, copy=False)
+
+
+def crop_index(base: Tensor, row_stride: Tensor, size: int, turns: Tensor) -> Tensor:
+    """Flat pixel positions of square crops that are flipped and transposed on the way.
+
+    Args:
+        base: N, position of each crop's top left pixel.
+        row_stride: N, width of the image that it lies in.
+        size: side of the crops.
+        turns: N x 3 booleans: reverse columns, then reverse rows, then transpose (the official order).
+
+    Returns:
+        N x size x size positions.
+    """
+    ramp = torch.arange(size, device=base.device)
+    first, second = ramp.view(1, size, 1), ramp.view(1, 1, size)
+    columns_reversed, rows_reversed, transposed = (turns[:, i].view(-1, 1, 1) for i in range(3))
+    row = torch.where(transposed, second, first)
+    column = torch.where(transposed, first, second)
+    row = torch.where(rows_reversed, size - 1 - row, row)
+    column = torch.where(columns_reversed, size - 1 - column, column)
+    return base.view(-1, 1, 1) + row * row_stride.view(-1, 1, 1) + column
+
+
+class PatchSampler:
+    """Draws the batch of any step directly: there is no position to store and nothing to drift.
+
+    An epoch visits every tile once in an order that depends on (seed, epoch); tiles that do not fill the last batch
+    are dropped. Where there are fewer tiles than samples in a batch, an epoch is one batch of several such orders.
+    Position and turns of a sample depend on (seed, step) and its place in the batch, so several ranks draw together
+    what one would draw alone.
+
+    Args:
+        pack: the training images.
+        patch: side of the HR patches, a multiple of `scale`.
+        batch: samples of a step, over all ranks and replicas.
+        seed: of the run.
+        tiling: sub-images; none draws from whole images.
+        scale: HR pixels per LR pixel.
+        device: where batches are delivered. Images are kept there too if they fit, else on the host.
+        augment: `dihedral` (column, row reversal and transposition, each with probability 1/2), `flips` (without
+            the transposition), or none.
+
+    Raises:
+        InputError: a patch or tile that is larger than an image, or no multiple of the scale.
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        patch: int,
+        batch: int,
+        seed: int,
+        tiling: Tiling | None = None,
+        scale: int = 4,
+        device: torch.device | str = "cpu",
+        augment: Augment = "dihedral",
+    ) -> None:
+        if patch % scale:
+            raise InputError(f"patch: {patch} is no multiple of the scale {scale}; choose {patch // scale * scale}")
+        if not len(pack.names):
+            raise InputError("training images: there are none; name a folder with images in data.train")
+        self.patch, self.batch, self.seed, self.scale, self.augment = patch, batch, seed, scale, augment
+        self.names = tuple(pack.names)
+        self.device = torch.device(device)
+        self._tiles, self._widths = _tiles(pack, patch, tiling, scale)
+        heights = np.array([size[0] for size in pack.sizes], dtype=np.int64)
+        self._hr_offsets = _offsets(heights * self._widths)
+        self._lr_offsets = _offsets(heights // scale * (self._widths // scale))
+        self._hr, self._lr = _pixels(pack.hr, self.device), _pixels(pack.lr, self.device)
+        self._order = lru_cache(maxsize=2)(self._epoch_order)
+
+    @property
+    def tiles(self) -> int:
+        """Number of tiles (images, without tiling) that an epoch visits."""
+        return len(self._tiles)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps until every tile has been visited once, but for a last incomplete batch."""
+        return max(1, self.tiles // self.batch)
+
+    def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
+        passes = -(-self.batch // self.tiles)
+        words = random_words(passes * self.tiles, self.seed, 1, epoch).reshape(passes, self.tiles)
+        return np.argsort(words, axis=1, kind="stable").reshape(-1)
+
+    def _plan(self, step: int, rank: int, world: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        """Image, (top, left) in LR pixels, and turns of the samples of one rank."""
+        if self.batch % world:
+            raise InputError(
+                f"batch: {self.batch} samples do not divide among {world} processes; start another number of them"
+            )
+        epoch, place = divmod(step, self.steps_per_epoch)
+        share = self.batch // world
+        mine = slice(rank * share, (rank + 1) * share)
+        chosen = self._order(epoch)[place * self.batch : (place + 1) * self.batch][mine]
+        image, top, left, height, width = self._tiles[chosen].T
+        words = random_words(5 * self.batch, self.seed, 2, step).reshape(self.batch, 5)[mine]
+        free = (np.stack([height, width], 1) - self.patch) // self.scale + 1
+        corner = np.stack([top, left], 1) // self.scale + (words[:, :2] % free.astype(np.uint64)).astype(np.int64)
+        turns = (words[:, 2:] >> np.uint64(63)).astype(bool)
+        if self.augment is None:
+            turns[:] = False
+        elif self.augment == "flips":
+            turns[:, 2] = False
+        return image, corner, turns
+
+    def _cut(
+        self,
+        pixels: Tensor,
+        offsets: NDArray[np.int64],
+        scale: int,
+        plan: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]],
+    ) -> Tensor:
+        """Crops of side `patch * scale / self.scale` at a `scale` (HR: the sampler's, LR: 1) as float32 NCHW."""
+        image, corner, turns = plan
+        width = self._widths[image] * scale // self.scale
+        base = offsets[image] + corner[:, 0] * scale * width + corner[:, 1] * scale
+        numbers = torch.from_numpy(np.column_stack([base, width, turns]))
+        if pixels.is_cuda:
+            numbers = numbers.pin_memory().to(pixels.device, non_blocking=True)
+        index = crop_index(numbers[:, 0], numbers[:, 1], self.patch * scale // self.scale, numbers[:, 2:] != 0)
+        crops = pixels[index]
+        if crops.device != self.device:
+            crops = crops.pin_memory().to(self.device, non_blocking=True)
+        return crops.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+
+    def draw(self, step: int, rank: int | None = None, world: int | None = None) -> Batch:
+        """The aligned patches of a 0-based step: this rank's share of them, or that of `rank` of `world`."""
+        with DATA_WAIT:
+            plan = self._plan(step, *self._place(rank, world))
+            return Batch(
+                lr=self._cut(self._lr, self._lr_offsets, 1, plan),
+                hr=self._cut(self._hr, self._hr_offsets, self.scale, plan),
+                names=tuple(self.names[i] for i in plan[0]),
+            )
+
+    def hr(self, step: int, rank: int | None = None, world: int | None = None) -> Tensor:
+        """The HR patches of `draw` alone, N x 3 x H x W."""
+        with DATA_WAIT:
+            return self._cut(self._hr, self._hr_offsets, self.scale, self._plan(step, *self._place(rank, world)))
+
+    def image_names(self, step: int, rank: int | None = None, world: int | None = None) -> list[str]:
+        """Names of the images that a step draws from."""
+        return [self.names[i] for i in self._plan(step, *self._place(rank, world))[0]]
+
+    @staticmethod
+    def _place(rank: int | None, world: int | None) -> tuple[int, int]:
+        return (
+            distributed.rank() if rank is None else rank,
+            distributed.world() if world is None else world,
+        )
+
+
+def _tiles(pack: Pack, patch: int, tiling: Tiling | None, scale: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows (image, top, left, height, width) of all tiles in HR pixels, and the widths of the images."""
+    if tiling is not None and (tiling.size % scale or tiling.step % scale):
+        raise InputError(f"data.tiling: size {tiling.size} and step {tiling.step} must be multiples of {scale}")
+    rows = []
+    for image, (name, (height, width)) in enumerate(zip(pack.names, pack.sizes, strict=True)):
+        if height % scale or width % scale:
+            raise InputError(f"{name}: {width}x{height} is no multiple of {scale}; prepare the training images again")
+        if tiling is None:
+            tile_height, tile_width, corners = height, width, [(0, 0)]
+        else:
+            tile_height = tile_width = tiling.size
+            corners = [(top, left) for top in tile_starts(height, tiling) for left in tile_starts(width, tiling)]
+        smallest = min(height, width) if tiling is None else min(height, width, tiling.size)
+        if not corners or smallest < patch:
+            needed = patch if tiling is None else max(patch, tiling.size)
+            raise InputError(
+                f"{name}: {width}x{height} pixels hold no {needed}x{needed} sample; "
+                "remove the image, or make data.tiling or the schedule's patch smaller"
+            )
+        rows += [(image, top, left, tile_height, tile_width) for top, left in corners]
+    widths = np.array([size[1] for size in pack.sizes], dtype=np.int64)
+    return np.array(rows, dtype=np.int64), widths
+
+
+def _offsets(pixels: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.concatenate([[0], np.cumsum(pixels)[:-1]])
+
+
+def _pixels(flat: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """The pixels as a P x 3 tensor on the device if it keeps half of its free memory, else mapped on the host."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        host = torch.from_numpy(flat).view(-1, 3)
+    if device.type == "cuda" and host.nbytes * 2 < torch.cuda.mem_get_info(device)[0]:
+        return host.to(device)
+    return host

@@ -1,0 +1,50 @@
+"""What is set once in a training process before its networks are built."""
+
+import os
+import random
+
+import numpy as np
+import torch
+
+from spsr.config.settings import Compute
+from spsr.errors import InputError
+from spsr.training import distributed
+
+
+def set_up(compute: Compute, seed: int) -> torch.device:
+    """Fix threads, kernels and random generators, join other processes, and choose the device.
+
+    Call it before CUDA is used and before any network is built: initial weights then depend on `seed` alone.
+
+    Returns:
+        The GPU of this process's `LOCAL_RANK`, or the CPU where there is no GPU.
+    """
+    if compute.deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(compute.deterministic)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.set_num_threads(compute.threads)
+    device = torch.device("cpu")
+    if torch.cuda.is_available():
+        index = int(os.environ.get("LOCAL_RANK", "0"))
+        if index >= torch.cuda.device_count():
+            raise InputError(
+                f"process {index} of this machine has no GPU of its own ({torch.cuda.device_count()} visible); "
+                "start at most one process for each GPU"
+            )
+        device = torch.device("cuda", index)
+        torch.cuda.set_device(device)
+        torch.backends.cudnn.deterministic = compute.deterministic
+        torch.backends.cudnn.benchmark = not compute.deterministic
+        torch.backends.cuda.matmul.allow_tf32 = compute.tf32
+        torch.backends.cudnn.allow_tf32 = compute.tf32
+    distributed.start(device)
+    seed_all(seed)
+    return device
+
+
+def seed_all(seed: int) -> None:
+    """Seed the generators of Python, NumPy and torch."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)

@@ -1,0 +1,149 @@
+"""Which run a folder holds: `run.yaml`, what makes two runs the same, and who may write there."""
+
+import fcntl
+import json
+import platform
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from spsr.config import TrainingSettings
+from spsr.errors import InputError
+from spsr.files import write_text
+from spsr.training import checkpoints
+
+Restart = bool | Literal["changed"]
+"""False goes on with an earlier run, True begins anew, `changed` begins anew if its configuration is another."""
+
+MODEL, EVENTS, LEDGER, RECORD, CHECKPOINTS = (
+    "model.safetensors",
+    "events.jsonl",
+    "ledger.jsonl",
+    "run.yaml",
+    "checkpoints",
+)
+
+
+def identity(settings: TrainingSettings, inputs: dict[str, str]) -> dict[str, Any]:
+    """Everything that the weights depend on, as plain data: the settings and the hashes of the inputs."""
+    return {"settings": settings.model_dump(mode="json"), "inputs": dict(sorted(inputs.items()))}
+
+
+def differences(old: Any, new: Any, place: str = "") -> list[str]:
+    """`place: old -> new` for every value that differs."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [
+            line
+            for key in sorted(old.keys() | new.keys())
+            for line in differences(old.get(key), new.get(key), f"{place}.{key}" if place else str(key))
+        ]
+    return [] if old == new else [f"{place}: {json.dumps(old)} -> {json.dumps(new)}"]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computes, and the commit of a checkout."""
+    found = {"python": platform.python_version()}
+    for package in ("spsr", "torch", "numpy"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / ".git").exists():
+        try:
+            asked = ["git", "-C", str(checkout), "rev-parse", "HEAD"]
+            found["commit"] = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+        except (OSError, subprocess.CalledProcessError):
+            pass
+    return found
+
+
+def write(out: Path, run: dict[str, Any]) -> None:
+    """Write `run.yaml`: the identity, then the versions that the run began with."""
+    text = yaml.safe_dump(run | {"versions": versions()}, sort_keys=True, allow_unicode=True, width=100)
+    write_text(out / RECORD, text)
+
+
+def read(out: Path) -> dict[str, Any] | None:
+    """The identity of the run in `out`, from `run.yaml` or else its newest checkpoint; none if there is no run."""
+    try:
+        content = yaml.safe_load((out / RECORD).read_text(encoding="utf-8"))
+        return {"settings": content["settings"], "inputs": content["inputs"]}
+    except FileNotFoundError:
+        pass
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise InputError(f"{out / RECORD}: is not the record of a run; add --restart to move it aside") from error
+    for path in checkpoints.found(out / CHECKPOINTS):
+        try:
+            return json.loads(checkpoints.read(path)["identity"])
+        except checkpoints.DamagedError:
+            continue
+    if (out / MODEL).exists():
+        raise InputError(f"{out}: nothing says which configuration made its model; add --restart to move it aside")
+    return None
+
+
+def must_move_aside(out: Path, run: dict[str, Any], restart: Restart) -> bool:
+    """Whether an earlier run in `out` has to give way to `run`.
+
+    Raises:
+        InputError: its configuration is another and `restart` is False.
+    """
+    if restart is True:
+        return out.exists() and any(path.name != ".lock" for path in out.iterdir())
+    earlier = read(out)
+    if earlier is None or not (changed := differences(earlier, run)):
+        return False
+    if restart == "changed":
+        return True
+    shown = "; ".join(changed[:5]) + (f"; and {len(changed) - 5} more" if len(changed) > 5 else "")
+    raise InputError(
+        f"{out}: holds a run of another configuration ({shown}); "
+        "add --restart to move it aside and begin anew, or undo the change"
+    )
+
+
+def is_finished(settings: TrainingSettings, inputs: dict[str, str], out: Path, restart: Restart = False) -> bool:
+    """Whether `out` holds the finished run of this very configuration, so that nothing is left to do.
+
+    Raises:
+        InputError: `out` holds a run of another configuration and `restart` is False.
+    """
+    if must_move_aside(out, identity(settings, inputs), restart):
+        return False
+    return (out / MODEL).is_file() and (out / EVENTS).is_file() and (out / RECORD).is_file()
+
+
+def move_aside(out: Path) -> Path:
+    """Rename `out` to `NAME.before-TIMESTAMP` beside it."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    aside = out.with_name(f"{out.name}.before-{stamp}")
+    number = 1
+    while aside.exists():
+        number += 1
+        aside = out.with_name(f"{out.name}.before-{stamp}-{number}")
+    return out.rename(aside)
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Hold `out` for one process; the lock ends with the process, however that ends."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        stream = (out / ".lock").open("w")
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror}); name another folder with --out") from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{out}: another process trains here; wait for it or name another --out") from None
+        except OSError:
+            pass  # a file system without locks
+        yield
