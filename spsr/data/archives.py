@@ -51,9 +51,7 @@ def members(archive: Path) -> Iterator[list[Member]]:
 
 def _zip_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     kind = info.external_attr >> 16 & 0o170000
-    return Member(
-        _checked(info.filename, kind not in (0, 0o100000)), info.file_size, lambda: opened.open(info)
-    )
+    return Member(_checked(info.filename, kind not in (0, 0o100000)), info.file_size, lambda: opened.open(info))
 
 
 def _tar_members(opened: tarfile.TarFile) -> Iterator[Member]:

@@ -130,11 +130,7 @@ def convert(path: Path, form: str) -> Tensors:
     try:
         tensors = _CONVERSIONS[form](path)
     except (KeyError, AttributeError, ValueError, TypeError) as error:
-        raise SourceError(
-            f"does not hold the tensors of this network ({type(error).__name__}: {error})"
-        ) from error
+        raise SourceError(f"does not hold the tensors of this network ({type(error).__name__}: {error})") from error
     return {
-        name: tensors[name].detach().clone()
-        for name in sorted(tensors)
-        if not name.endswith("num_batches_tracked")
+        name: tensors[name].detach().clone() for name in sorted(tensors) if not name.endswith("num_batches_tracked")
     }

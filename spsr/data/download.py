@@ -85,9 +85,7 @@ def download(
             raise SourceError(f"cannot be written ({error.strerror or error})") from error
 
 
-def _attempt(
-    url: str, partial: Path, transfer: _Transfer, size: int | None, label: str, progress: Progress
-) -> None:
+def _attempt(url: str, partial: Path, transfer: _Transfer, size: int | None, label: str, progress: Progress) -> None:
     have = partial.stat().st_size if partial.exists() else 0
     request = urllib.request.Request(url, headers={"User-Agent": f"spsr/{__version__}"})
     if have:

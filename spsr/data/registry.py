@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from spsr.config.config import CONFIGS
 from spsr.config.validation import Strict, suggestion, validate
 from spsr.config.yaml_source import Source as YamlFile
-from spsr.data.locations import repository_root
 from spsr.errors import InputError
 
 Sha256 = Annotated[
@@ -163,12 +163,12 @@ def _read(path: Path) -> Registry:
 
 def weights() -> dict[str, Weight]:
     """Every entry of `configs/weights.yaml`."""
-    return _read(repository_root() / "configs" / "weights.yaml").weights
+    return _read(CONFIGS / "weights.yaml").weights
 
 
 def datasets() -> dict[str, Dataset]:
     """Every entry of `configs/datasets.yaml`."""
-    return _read(repository_root() / "configs" / "datasets.yaml").datasets
+    return _read(CONFIGS / "datasets.yaml").datasets
 
 
 def weight(name: str) -> Weight:

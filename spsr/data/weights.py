@@ -4,9 +4,9 @@ import json
 import shutil
 from pathlib import Path
 
+from spsr.config.layout import resources
 from spsr.data.download import Progress, silent
 from spsr.data.hashing import SourceError, check_file, file_hash
-from spsr.data.locations import resources_dir
 from spsr.data.registry import UrlSource, Weight, weight
 from spsr.data.sources import AnySource, obtain
 from spsr.errors import InputError
@@ -15,7 +15,7 @@ from spsr.files import atomic_path, write_text
 
 def stored(name: str) -> Path:
     """Where the weight `name` lies once it is fetched: `resources/weights/NAME.<suffix>`."""
-    return resources_dir() / "weights" / f"{name}{weight(name).suffix}"
+    return resources() / "weights" / f"{name}{weight(name).suffix}"
 
 
 def path(name: str) -> Path:
@@ -26,9 +26,7 @@ def path(name: str) -> Path:
     """
     file = stored(name)
     if not file.is_file():
-        raise InputError(
-            f"weights '{name}': {file} is not there; run `spsr fetch {name}` on a machine with a network"
-        )
+        raise InputError(f"weights '{name}': {file} is not there; run `spsr fetch {name}` on a machine with a network")
     return file
 
 
@@ -43,9 +41,7 @@ def record(name: str) -> dict[str, str]:
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
 
 
-def fetch(
-    name: str, *, folder: Path | None = None, progress: Progress = silent, backoff: float = 1.0
-) -> Path:
+def fetch(name: str, *, folder: Path | None = None, progress: Progress = silent, backoff: float = 1.0) -> Path:
     """Fetch, check and convert the weight `name`, if it is not there whole already.
 
     Args:
@@ -63,7 +59,7 @@ def fetch(
     return obtain(
         name,
         entry.sources,
-        resources_dir() / "downloads" / entry.file,
+        resources() / "downloads" / entry.file,
         lambda file, source, digest: _store(name, entry, file, source, digest),
         recorded={known["source"]: known["source_sha256"]} if known else {},
         progress=progress,
@@ -74,9 +70,7 @@ def fetch(
 def _import(name: str, entry: Weight, folder: Path) -> Path:
     found = sorted(folder.rglob(entry.file))
     if not found:
-        raise InputError(
-            f"{folder}: holds no {entry.file}; name the folder with the released file of '{name}'"
-        )
+        raise InputError(f"{folder}: holds no {entry.file}; name the folder with the released file of '{name}'")
     reasons = []
     for source in entry.sources:
         if source.sha256 is None and not isinstance(source, UrlSource) and len(entry.sources) > 1:
@@ -85,9 +79,7 @@ def _import(name: str, entry: Weight, folder: Path) -> Path:
             return _store(name, entry, found[0], source, check_file(found[0], source.sha256))
         except SourceError as error:
             reasons.append(str(error))
-    raise InputError(
-        f"{found[0]}: is not the released file of '{name}' ({'; '.join(reasons)}); download it again"
-    )
+    raise InputError(f"{found[0]}: is not the released file of '{name}' ({'; '.join(reasons)}); download it again")
 
 
 def _store(name: str, entry: Weight, file: Path, source: AnySource, digest: str) -> Path:
@@ -112,4 +104,4 @@ def _store(name: str, entry: Weight, file: Path, source: AnySource, digest: str)
 
 
 def _record_file(name: str) -> Path:
-    return resources_dir() / "weights" / f"{name}.json"
+    return resources() / "weights" / f"{name}.json"

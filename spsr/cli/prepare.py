@@ -1,0 +1,75 @@
+"""`spsr prepare`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from spsr.cli.options import Configfile
+
+if TYPE_CHECKING:
+    from spsr.config import Config
+    from spsr.config.preset import ImageSource
+
+
+def prepare(
+    names: Annotated[list[str], typer.Argument(help="Benchmarks of the preset or registered datasets, or `training`.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for NAME/HR and NAME/LR; the preset's own folder by default."),
+    ] = None,
+    configfile: Configfile = None,
+    border: Annotated[
+        Literal["mirror", "replicate"],
+        typer.Option("--border", help="Beyond the edge: mirror as the paper, replicate as SelfExSR's archives."),
+    ] = "mirror",
+) -> None:
+    """Write HR and LR images of benchmarks, or pack the training images of a preset.
+
+    Without --configfile, -o DIR takes the registered dataset itself; otherwise a name means what the preset says.
+    """
+    from spsr.cli.progress import progress
+    from spsr.config import load
+    from spsr.data.benchmark import prepare_benchmark
+    from spsr.data.image_sets import resolve
+    from spsr.data.pack import pack
+
+    config = load(configfile)
+    for name in names:
+        with progress(f"prepare {name}") as report:
+            images = resolve(_source(config, name, literally=out is not None and configfile is None))
+            if name == "training":
+                index = config.layout.training_pack if out is None else out / "training" / "index.json"
+                packed = pack(images, index, progress=lambda what, done, total: report(done, total or 0, what))
+                line = (
+                    f"training: {len(packed.names)} images, {packed.hr.size / 1e6:.1f} MB of pixels in {index.parent}"
+                )
+            else:
+                folder = config.layout.benchmark(name) if out is None else out / name
+                passport = prepare_benchmark(
+                    name,
+                    images,
+                    folder,
+                    border=border,
+                    progress=lambda what, done, total: report(done, total or 0, what),
+                )
+                line = f"{name}: {passport['count']} images in {folder}"
+                line += "".join(f"\n{name}: warning: {problem}" for problem in passport["problems"])
+        print(line)
+
+
+def _source(config: "Config", name: str, literally: bool) -> "ImageSource":
+    from spsr.config.preset import ImageSource
+    from spsr.config.validation import suggestion
+    from spsr.data import registry
+    from spsr.errors import InputError
+
+    if name == "training":
+        return config.preset.data.train
+    if literally and name in registry.datasets():
+        return ImageSource(dataset=name)
+    benchmarks = config.preset.data.benchmarks
+    if name not in benchmarks:
+        known = ["training", *benchmarks, *registry.datasets()]
+        raise InputError(f"prepare: no benchmark '{name}' in {config.path}{suggestion(name, known)}")
+    return benchmarks[name]

@@ -1,0 +1,69 @@
+"""A set of images as a preset names it: a registered dataset, a folder, or scikit-image's photographs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from spsr.config.preset import ImageSource
+from spsr.data import bundled, datasets
+from spsr.errors import InputError
+from spsr.images import RGB, crop_to_multiple, image_index, plain_name, read_rgb, select_role
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """Image files by name, in a fixed order.
+
+    Attributes:
+        files: by image name.
+        crop: side of the central square that is kept; None keeps the whole image.
+        dataset: its entry in the registry of datasets, if it has one.
+    """
+
+    files: Mapping[str, Path]
+    crop: int | None = None
+    dataset: str | None = None
+
+    def read(self, name: str) -> RGB:
+        """The image `name` as uint8 H×W×3: its central square, cut to multiples of 4."""
+        return read_hr(self.files[name], self.crop)
+
+
+def read_hr(file: Path, crop: int | None) -> RGB:
+    """`file` as uint8 H×W×3: the central square of side `crop` (all of it if None), cut to multiples of 4.
+
+    Raises:
+        InputError: not a readable image, or smaller than the square.
+    """
+    image = read_rgb(file)
+    if crop is not None:
+        height, width = image.shape[:2]
+        if min(height, width) < crop:
+            raise InputError(f"{file}: {width}x{height} is smaller than crop {crop}; choose a smaller crop")
+        top, left = (height - crop) // 2, (width - crop) // 2
+        image = image[top : top + crop, left : left + crop]
+    return crop_to_multiple(image)
+
+
+def resolve(source: ImageSource) -> ImageSet:
+    """The files that `source` means.
+
+    Raises:
+        InputError: the dataset is not there or incomplete, the folder holds no image, an unknown photograph.
+    """
+    if source.dataset is not None:
+        return ImageSet(datasets.images(source.dataset), source.crop, source.dataset)
+    if source.folder is not None:
+        return ImageSet(from_folder(Path(source.folder).expanduser()), source.crop)
+    return ImageSet(bundled.photographs(source.scikit_image), source.crop)
+
+
+def from_folder(folder: Path) -> dict[str, Path]:
+    """The images of `folder` by plain name; where HR and LR images lie side by side, the HR ones."""
+    files: dict[str, Path] = {}
+    for stem, file in select_role(image_index(folder), "HR").items():
+        name = plain_name(stem)
+        if name in files:
+            raise InputError(f"{folder}: {files[name].name} and {file.name} are both '{name}'; keep one of them")
+        files[name] = file
+    return files

@@ -1,0 +1,169 @@
+"""Training images decoded once into flat memory-mapped arrays, with the LR image of each whole HR image."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from spsr.data.download import Progress, silent
+from spsr.data.image_sets import ImageSet, read_hr
+from spsr.data.parallel import for_each
+from spsr.errors import InputError
+from spsr.files import write_text
+from spsr.images import SCALE, degrade
+
+_TURNED_BY_EXIF = (5, 6, 7, 8)
+_ORIENTATION = 0x0112
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Decoded training images, one after the other.
+
+    Attributes:
+        names: of the images.
+        sizes: (height, width) of the HR images, multiples of 4.
+        hr, lr: uint8, read-only memory maps; image i is H·W·3 bytes in HWC order, in the order of `names`.
+    """
+
+    names: Sequence[str]
+    sizes: Sequence[tuple[int, int]]
+    hr: NDArray[np.uint8]
+    lr: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class _Item:
+    """One image to pack, and where its bytes begin."""
+
+    name: str
+    file: Path
+    height: int
+    width: int
+    offset: int
+    lr_offset: int
+
+
+def pack(images: ImageSet, index: Path, *, processes: int | None = None, progress: Progress = silent) -> Pack:
+    """Pack `images` into `hr.npy` and `lr.npy` beside the file `index`, which is written last.
+
+    A finished pack of the same files (by name, size and modification time) and crop is kept.
+
+    Raises:
+        InputError: there is no image, or one cannot be read or is too small.
+    """
+    inputs = _inputs(images)
+    if _finished(index, inputs):
+        return open_pack(index)
+    index.parent.mkdir(parents=True, exist_ok=True)
+    items = _plan(images)
+    index.unlink(missing_ok=True)
+    last = items[-1]
+    total, lr_total = last.offset + _bytes(last), last.lr_offset + _bytes(last) // SCALE**2
+    parts = [index.with_name(f".{name}.{os.getpid()}.part.npy") for name in ("hr", "lr")]
+    try:
+        for part, length in zip(parts, (total, lr_total), strict=True):
+            np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(length,)).flush()
+        for done in for_each(partial(_write, parts[0], parts[1], images.crop), items, processes):
+            progress("training images", done, len(items))
+        for part, name in zip(parts, ("hr", "lr"), strict=True):
+            part.replace(index.with_name(f"{name}.npy"))
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
+    listed = [
+        {"name": i.name, "height": i.height, "width": i.width, "offset": i.offset, "lr_offset": i.lr_offset}
+        for i in items
+    ]
+    write_text(index, json.dumps({"inputs": inputs, "images": listed}, indent=1) + "\n")
+    return open_pack(index)
+
+
+def open_pack(index: Path) -> Pack:
+    """The pack whose index file is `index` (or lies in the folder `index`), memory-mapped.
+
+    Raises:
+        InputError: there is none, or its pixel files are not those of the index.
+    """
+    index = index / "index.json" if index.is_dir() else index
+    try:
+        images = json.loads(index.read_text(encoding="utf-8"))["images"]
+        hr, lr = (np.load(index.with_name(f"{name}.npy"), mmap_mode="r") for name in ("hr", "lr"))
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"{index}: no packed training images ({error}); run `spsr prepare training` for this preset"
+        ) from error
+    pixels = sum(image["height"] * image["width"] * 3 for image in images)
+    if (hr.size, lr.size) != (pixels, pixels // SCALE**2):
+        raise InputError(f"{index}: hr.npy and lr.npy are of another pack; run `spsr prepare training` again")
+    return Pack(
+        names=[image["name"] for image in images],
+        sizes=[(image["height"], image["width"]) for image in images],
+        hr=hr,
+        lr=lr,
+    )
+
+
+def _plan(images: ImageSet) -> list[_Item]:
+    if not images.files:
+        raise InputError("training images: there are none; name a folder or dataset with images in data.train")
+    items, offset, lr_offset = [], 0, 0
+    for name, file in images.files.items():
+        height, width = _size(file, images.crop)
+        item = _Item(name, file, height, width, offset, lr_offset)
+        items.append(item)
+        offset += _bytes(item)
+        lr_offset += _bytes(item) // SCALE**2
+    return items
+
+
+def _bytes(item: _Item) -> int:
+    return item.height * item.width * 3
+
+
+def _size(file: Path, crop: int | None) -> tuple[int, int]:
+    """Height and width after the crop, from the file's header."""
+    try:
+        with Image.open(file) as opened:
+            width, height = opened.size
+            if opened.getexif().get(_ORIENTATION) in _TURNED_BY_EXIF:
+                width, height = height, width
+    except (OSError, UnidentifiedImageError) as error:
+        raise InputError(f"{file}: not an image that can be read; replace the file") from error
+    height, width = (crop, crop) if crop is not None else (height, width)
+    if min(height, width) < SCALE:
+        raise InputError(f"{file}: {width}x{height} pixels are too few; remove the image")
+    return height - height % SCALE, width - width % SCALE
+
+
+def _write(hr_part: Path, lr_part: Path, crop: int | None, item: _Item) -> None:
+    image = read_hr(item.file, crop)
+    if image.shape[:2] != (item.height, item.width):
+        raise InputError(f"{item.file}: changed while it was read; run the command again")
+    for part, pixels, offset in ((hr_part, image, item.offset), (lr_part, degrade(image), item.lr_offset)):
+        flat = np.load(part, mmap_mode="r+")
+        flat[offset : offset + pixels.size] = pixels.reshape(-1)
+        flat.flush()
+
+
+def _inputs(images: ImageSet) -> dict[str, Any]:
+    stats = {name: file.stat() for name, file in images.files.items()}
+    return {
+        "crop": images.crop,
+        "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()],
+    }
+
+
+def _finished(index: Path, inputs: dict[str, Any]) -> bool:
+    try:
+        same = json.loads(index.read_text(encoding="utf-8"))["inputs"] == inputs
+        return same and bool(open_pack(index).names)
+    except (OSError, ValueError, KeyError, InputError):
+        return False
