@@ -1,0 +1,99 @@
+"""The two self-supervised tasks as something to train: a loss on patches that is a function of (seed, step)."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor, nn
+
+from spsr.models import build
+from spsr.models.nse import CHANNELS, STRIDE
+from spsr.training import contrastive, distributed, jigsaw
+from spsr.training.cells import INPUTS, Sampling
+from spsr.training.patches import random_words
+
+
+class Pretext(Protocol):
+    """A task that shows whether features hold structure.
+
+    Attributes:
+        name: as probes and schedules call it.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def head(self) -> nn.Module:
+        """A fresh network that solves the task from the features."""
+
+    def loss(self, extractor: nn.Module, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
+        """Mean loss over patches N x 3 x H x W in [0, 1]; of several processes each has its share of the batch."""
+
+
+@dataclass(frozen=True)
+class Contrastive:
+    """Contrastive prediction, eq. 11-12.
+
+    Attributes:
+        sampling: the positions of the inputs.
+        anchors: anchors on each patch; the paper draws 1. They share the features, so that more are nearly free.
+    """
+
+    sampling: Sampling
+    anchors: int = 1
+    name = "contrastive"
+
+    def head(self) -> nn.Module:
+        """The predictor P."""
+        return build("predictor", vectors=len(INPUTS[self.sampling]))
+
+    def loss(self, extractor: nn.Module, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
+        """Eq. 11 at random anchors."""
+        cells = images.shape[-2] // STRIDE, images.shape[-1] // STRIDE
+        patches = len(images) * distributed.world()
+        drawn = contrastive.draw_anchors(randomness(seed, step), patches, self.anchors, cells, self.sampling)
+        anchors = _share(drawn, images)
+        return contrastive.info_nce(extractor(images).float(), anchors, self.sampling, head)
+
+
+@dataclass(frozen=True)
+class Jigsaw:
+    """Jigsaw puzzles, eq. 13.
+
+    Attributes:
+        channels: of the features.
+        windows: cut the four windows out and see each alone, for networks with a larger receptive field.
+    """
+
+    channels: int = CHANNELS
+    windows: bool = False
+    name = "jigsaw"
+
+    def head(self) -> nn.Module:
+        """The classifier J."""
+        return build("jigsaw_head", channels=self.channels)
+
+    def vectors(self, extractor: nn.Module, images: Tensor, grids: Tensor) -> Tensor:
+        """Features of the cells of each patch's grid, N x 4 x C."""
+        if self.windows:
+            return jigsaw.window_vectors(extractor, images, grids).float()
+        return jigsaw.cell_vectors(extractor(images).float(), grids)
+
+    def loss(self, extractor: nn.Module, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
+        """Eq. 13 with the grid at a random place and in a random order."""
+        generator, patches = randomness(seed, step), len(images) * distributed.world()
+        grids = jigsaw.draw_grids(generator, patches, min(images.shape[-2:]) // STRIDE)
+        labels = _share(jigsaw.draw_labels(generator, patches), images)
+        return jigsaw.jigsaw_loss(self.vectors(extractor, images, _share(grids, images)), labels, head)
+
+
+def randomness(seed: int, step: int) -> np.random.Generator:
+    """Random numbers that depend on (seed, step) alone, apart from those of the patches."""
+    return np.random.Generator(np.random.PCG64(random_words(2, seed, 4, step).tolist()))
+
+
+def _share(drawn: Tensor, images: Tensor) -> Tensor:
+    """This process's share of what was drawn for the whole batch, on the device of the images."""
+    start = len(images) * distributed.rank()
+    mine = drawn[start : start + len(images)]
+    return mine.pin_memory().to(images.device, non_blocking=True) if images.is_cuda else mine
