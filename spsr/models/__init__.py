@@ -29,7 +29,7 @@ GENERATORS = {
     "srresnet_bn": "srresnet_bn:SRResNetBN",
     "rcan": "rcan:RCAN",
 }
-NETWORKS = GENERATORS | {"nse": "nse:NSE"}
+NETWORKS = GENERATORS | {"nse": "nse:NSE", "predictor": "nse:Predictor", "jigsaw_head": "nse:JigsawHead"}
 
 _HOMES = {
     "describe": "checkpoint",

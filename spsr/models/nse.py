@@ -86,12 +86,12 @@ class Predictor(nn.Module):
 class JigsawHead(nn.Module):
     """Head J of the jigsaw task: tells which of the 24 orders four vectors are in (eq. 13).
 
-    Maps `N x 4 x 32` to logits `N x 24`. 104,984 parameters.
+    Maps `N x 4 x channels` to logits `N x 24`. 104,984 parameters for the 32 channels of the NSE.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int = CHANNELS) -> None:
         super().__init__()
-        self.layers = _perceptron(4 * CHANNELS, 24)
+        self.layers = _perceptron(4 * channels, 24)
 
     def forward(self, pieces: Tensor) -> Tensor:
         return self.layers(pieces.flatten(1))
