@@ -71,7 +71,8 @@ def _unpickle(unpickler: type[pickle.Unpickler], path: Path) -> Any:
         raise SourceError(f"not a readable pickle of weights ({type(error).__name__}: {error})") from error
 
 
-def _load(path: Path) -> Tensors:
+def load_checkpoint(path: Path) -> Tensors:
+    """The content of a torch checkpoint of tensors; `SourceError` for anything else, or a damaged one."""
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
@@ -92,7 +93,7 @@ def _flax(path: Path, network: str, places: tuple[int, ...]) -> Tensors:
 
 def _vgg19_caffe(path: Path) -> Tensors:
     """`input` is the 1x1 convolution from RGB in [0, 1] to mean-free BGR (levels); the rest as torchvision's."""
-    loaded = _load(path)
+    loaded = load_checkpoint(path)
     tensors = {f"input.{part}": loaded.pop(f"0.{part}") for part in ("weight", "bias")}
     for theirs, ours in zip(_CAFFE_VGG19_CONVS, VGG19_CONVS, strict=True):
         for part in ("weight", "bias"):
@@ -104,7 +105,7 @@ def _vgg19_caffe(path: Path) -> Tensors:
 
 def _torchvision_features(path: Path) -> Tensors:
     """Only the convolutions; the fully connected classifier (most of the file) is not used anywhere here."""
-    return {name: tensor for name, tensor in _load(path).items() if name.startswith("features.")}
+    return {name: tensor for name, tensor in load_checkpoint(path).items() if name.startswith("features.")}
 
 
 def _torch_pickle(path: Path) -> Tensors:
@@ -112,7 +113,7 @@ def _torch_pickle(path: Path) -> Tensors:
 
 
 _CONVERSIONS: dict[str, Callable[[Path], Tensors]] = {
-    "torchvision": _load,
+    "torchvision": load_checkpoint,
     "torchvision_features": _torchvision_features,
     "flax_alexnet": lambda path: _flax(path, "AlexNet_0", ALEXNET_CONVS),
     "flax_vgg16": lambda path: _flax(path, "VGG16_0", VGG16_CONVS),

@@ -97,7 +97,7 @@ class Weight(Strict):
 
     title: str
     file: str
-    suffix: Literal[".safetensors", ".h5", ".pth", ".pt"]
+    suffix: Literal[".safetensors", ".h5", ".pth", ".pt", ".zip"]
     preprocessing: Literal["torchvision", "caffe", "none"] = "none"
     licence: str
     citation: str

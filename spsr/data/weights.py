@@ -7,7 +7,7 @@ from pathlib import Path
 from spsr.config.layout import resources
 from spsr.data.download import Progress, silent
 from spsr.data.hashing import SourceError, check_file, file_hash
-from spsr.data.registry import UrlSource, Weight, weight
+from spsr.data.registry import Weight, weight
 from spsr.data.sources import AnySource, obtain
 from spsr.errors import InputError
 from spsr.files import atomic_path, write_text
@@ -68,18 +68,19 @@ def fetch(name: str, *, folder: Path | None = None, progress: Progress = silent,
 
 
 def _import(name: str, entry: Weight, folder: Path) -> Path:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; name the folder that holds {entry.file}")
     found = sorted(folder.rglob(entry.file))
     if not found:
         raise InputError(f"{folder}: holds no {entry.file}; name the folder with the released file of '{name}'")
     reasons = []
     for source in entry.sources:
-        if source.sha256 is None and not isinstance(source, UrlSource) and len(entry.sources) > 1:
-            continue
         try:
             return _store(name, entry, found[0], source, check_file(found[0], source.sha256))
         except SourceError as error:
             reasons.append(str(error))
-    raise InputError(f"{found[0]}: is not the released file of '{name}' ({'; '.join(reasons)}); download it again")
+    said = "; ".join(dict.fromkeys(reasons))
+    raise InputError(f"{found[0]}: is not the released file of '{name}' ({said}); download it again")
 
 
 def _store(name: str, entry: Weight, file: Path, source: AnySource, digest: str) -> Path:
@@ -92,6 +93,8 @@ def _store(name: str, entry: Weight, file: Path, source: AnySource, digest: str)
         "citation": entry.citation,
     }
     if source.format == "keep":
+        if entry.suffix in (".pth", ".pt"):
+            _check_checkpoint(file)
         with atomic_path(target) as temporary:
             shutil.copyfile(file, temporary)
     else:
@@ -101,6 +104,12 @@ def _store(name: str, entry: Weight, file: Path, source: AnySource, digest: str)
         tensors.write(target, convert(file, source.format), facts)
     write_text(_record_file(name), json.dumps({**facts, "sha256": file_hash(target)}, indent=2) + "\n")
     return target
+
+
+def _check_checkpoint(file: Path) -> None:
+    from spsr.data.convert import load_checkpoint
+
+    load_checkpoint(file)
 
 
 def _record_file(name: str) -> Path:
