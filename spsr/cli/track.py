@@ -1,0 +1,20 @@
+"""`spsr track`: import finished runs into MLflow."""
+
+import typer
+
+from spsr.cli.options import Configfile
+
+
+def track(configfile: Configfile = None) -> None:
+    """Import every finished run into MLflow; what is there already is left alone."""
+    from spsr.cli.progress import progress
+    from spsr.config import load
+    from spsr.reporting.tracking import track as run
+
+    config = load(configfile)
+    with progress("track") as report:
+        done = run(config, lambda number, total: report(number, total, ""))
+    typer.echo(
+        f"{done.uri}: experiment {done.experiment}: {len(done.new)} new, {len(done.completed)} completed, "
+        f"{len(done.replaced)} replaced, {len(done.unchanged)} unchanged"
+    )

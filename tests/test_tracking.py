@@ -1,0 +1,204 @@
+"""MLflow: every finished run is imported once, completely, and again only when its files changed."""
+
+import json
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+from synthetic import made_up_scores, toy_config, write_images, write_run, write_scores
+
+from spsr.config import Config
+from spsr.errors import InputError
+from spsr.evaluation.score import write_csv
+from spsr.files import write_text
+from spsr.reporting import tracking
+from spsr.reporting.server import serve
+
+METHODS = ("bicubic", "rrdb", "spsr_g_wo_gb")
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty store, made once: making one takes seconds."""
+    tracking.quiet_mlflow()
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    tracking._create(path)
+    return path
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Config:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    config = toy_config(tmp_path)
+    write_scores(config, methods=METHODS)
+    for name in METHODS[1:]:
+        write_run(config, name, 0)
+    write_images(config, METHODS)
+    tracking.database(config).parent.mkdir(parents=True)
+    shutil.copyfile(empty_store, tracking.database(config))
+    return config
+
+
+def client(config: Config):  # type: ignore[no-untyped-def]
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking.tracking_uri(config))
+
+
+def runs(config: Config):  # type: ignore[no-untyped-def]
+    store = client(config)
+    experiment = store.get_experiment_by_name("spsr-toy")
+    return {run.info.run_name: run for run in store.search_runs([experiment.experiment_id])}
+
+
+def history(config: Config, run: str, metric: str) -> list[tuple[int, float]]:
+    points = client(config).get_metric_history(runs(config)[run].info.run_id, metric)
+    return [(point.step, point.value) for point in points]
+
+
+def test_each_method_and_seed_is_a_run_with_configuration_curves_scores_and_tags(toy: Config) -> None:
+    done = tracking.track(toy)
+    found = runs(toy)
+    assert sorted(done.new) == sorted(found) == sorted(f"{name}-seed0" for name in METHODS)
+    run = found["spsr_g_wo_gb-seed0"]
+    assert run.info.status == "FINISHED"
+    assert run.data.params["losses.pixel.gradient"] == "0.01"
+    assert run.data.params["schedule.iterations"] == "20"
+    assert run.data.tags["tables"] == "table2"
+    assert run.data.tags["table2"] == "yes"
+    assert run.data.tags["parent"] == "spsr_g"
+    assert run.data.tags["source"] == "trained"
+    assert run.data.tags["mark"] == toy.preset.mark
+    expected = made_up_scores(toy, "spsr_g_wo_gb", 0, "Set5", 3)["lpips"].mean()
+    assert run.data.metrics["Set5/lpips"] == pytest.approx(expected)
+    curve = [json.loads(line) for line in (toy.layout.run("spsr_g_wo_gb", 0) / "events.jsonl").open()]
+    assert history(toy, "spsr_g_wo_gb-seed0", "loss/adversarial/gradient") == [
+        (event["step"], event["losses"]["adversarial/gradient"]) for event in curve
+    ]
+
+
+def test_a_method_that_is_not_trained_has_its_scores_too(toy: Config) -> None:
+    tracking.track(toy)
+    run = runs(toy)["bicubic-seed0"]
+    assert {f"{dataset}/psnr" for dataset in toy.preset.data.benchmarks} <= set(run.data.metrics)
+    assert run.data.tags["source"] == "computed"
+    assert not any(name.startswith("loss/") for name in run.data.metrics)
+
+
+def test_artefacts_lie_beside_the_store_and_hold_configuration_and_two_images(toy: Config) -> None:
+    tracking.track(toy)
+    run = runs(toy)["rrdb-seed0"]
+    folder = tracking.database(toy).parent / "artifacts" / run.info.run_id / "artifacts"
+    assert run.info.artifact_uri == folder.as_uri()
+    assert {path.name for path in (folder / "configuration").iterdir()} == {"resolved.yaml", "toy.yaml"}
+    assert (folder / "training" / "run.yaml").is_file()
+    assert len(list((folder / "images").iterdir())) == 2
+    assert not Path("mlruns").exists()
+
+
+def test_importing_again_changes_nothing(toy: Config) -> None:
+    tracking.track(toy)
+    before = {name: run.info.run_id for name, run in runs(toy).items()}
+    curve = history(toy, "rrdb-seed0", "loss/pixel/image")
+    done = tracking.track(toy)
+    assert sorted(done.unchanged) == sorted(before)
+    assert {name: run.info.run_id for name, run in runs(toy).items()} == before
+    assert history(toy, "rrdb-seed0", "loss/pixel/image") == curve
+
+
+def test_an_import_that_was_cut_off_is_completed_without_doubling_a_point(
+    toy: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(tracking, "_POINTS_AT_ONCE", 7)
+
+        def cut_off(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(tracking, "_log_artifacts", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            tracking.track(toy)
+    assert len(runs(toy)) == 1
+    store = client(toy)
+    (partial,) = runs(toy).values()
+    assert partial.info.status == "RUNNING"
+    tracking.track(toy)
+    assert len(runs(toy)) == 3
+    completed = store.get_run(partial.info.run_id)
+    assert completed.info.status == "FINISHED"
+    for metric in completed.data.metrics:
+        steps = [step for step, _ in history(toy, completed.info.run_name, metric)]
+        assert len(steps) == len(set(steps))
+
+
+def test_new_scores_of_a_run_are_added_and_changed_ones_replace_it(toy: Config) -> None:
+    path = toy.layout.scores("rrdb", 0, "Set5")
+    kept = path.read_bytes()
+    path.unlink()
+    tracking.track(toy)
+    first = runs(toy)["rrdb-seed0"]
+    assert "Set5/psnr" not in first.data.metrics
+    path.write_bytes(kept)
+    assert tracking.track(toy).completed == ["rrdb-seed0"]
+    completed = runs(toy)["rrdb-seed0"]
+    assert completed.info.run_id == first.info.run_id
+    assert "Set5/psnr" in completed.data.metrics
+    write_csv(made_up_scores(toy, "esrgan", 0, "Set5", 3), path)
+    done = tracking.track(toy)
+    assert done.replaced == ["rrdb-seed0"]
+    replaced = runs(toy)["rrdb-seed0"]
+    assert replaced.info.run_id != first.info.run_id
+    expected = made_up_scores(toy, "esrgan", 0, "Set5", 3)["psnr"].mean()
+    assert history(toy, "rrdb-seed0", "Set5/psnr") == [(18, pytest.approx(expected))]
+
+
+def test_a_training_that_is_not_finished_is_left_out(toy: Config) -> None:
+    (toy.layout.run("rrdb", 0) / "model.safetensors").unlink()
+    for dataset in toy.preset.data.benchmarks:
+        toy.layout.scores("rrdb", 0, dataset).unlink()
+    tracking.track(toy)
+    assert "rrdb-seed0" not in runs(toy)
+
+
+def test_the_tracking_uri_of_the_environment_is_respected(
+    toy: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path
+) -> None:
+    other = tmp_path / "elsewhere.db"
+    shutil.copyfile(empty_store, other)
+    before = tracking.database(toy).read_bytes()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other}")
+    assert tracking.track(toy).uri == f"sqlite:///{other}"
+    assert len(runs(toy)) == 3
+    assert tracking.database(toy).read_bytes() == before
+
+
+def test_a_store_is_made_whole_or_not_at_all(tmp_path: Path, empty_store: Path) -> None:
+    assert empty_store.read_bytes()[:15] == b"SQLite format 3"
+    assert [path.name for path in empty_store.parent.iterdir()] == ["mlflow.db"]
+
+
+def test_a_broken_event_file_is_named_with_its_line(toy: Config) -> None:
+    path = toy.layout.run("rrdb", 0) / "events.jsonl"
+    write_text(path, '{"step": 1, "lr": 0.1, "losses": {}}\nnonsense\n')
+    with pytest.raises(InputError, match=r"events\.jsonl:2: not JSON"):
+        tracking.track(toy)
+
+
+def test_the_page_of_the_runs_is_known_without_a_server(toy: Config) -> None:
+    tracking.track(toy)
+    experiment = client(toy).get_experiment_by_name("spsr-toy").experiment_id
+    assert tracking.page(toy, 5001) == f"http://127.0.0.1:5001/#/experiments/{experiment}/runs"
+
+
+def test_a_server_needs_runs_and_a_free_port(toy: Config) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with pytest.raises(InputError, match="something else answers"):
+            serve(toy, taken.getsockname()[1], print)
+    os.remove(tracking.database(toy))
+    with pytest.raises(InputError, match="run `spsr track"):
+        serve(toy, 5000, print)
