@@ -66,15 +66,11 @@ class AdversarialLoss:
         fake_logits, real_logits = self._judge(cut), self._judge(real)
         self._logits = real_logits, fake_logits
         loss = relativistic.generator_loss(real_logits, fake_logits, self._mean)
-        with torch.autocast(cut.device.type, enabled=False):
-            (gradient,) = torch.autograd.grad(loss, cut, retain_graph=True)
+        (gradient,) = torch.autograd.grad(loss, cut, retain_graph=True)
         return loss.detach() + ((fake - fake.detach()) * gradient).sum()
 
-    def discriminator_step(self, views: Views) -> dict[str, Tensor]:
-        """One step of the discriminator on the views that the generator's loss saw; detached scalars to log.
-
-        The learning rate is that of `optimiser`, which the caller sets.
-        """
+    def discriminator_loss(self, views: Views) -> Measured:
+        """The discriminator's loss on the views that the generator's loss saw, and its mean logits to log."""
         view = self.term.view
         if self._logits is None:
             fake, real = views.pair(view)
@@ -82,15 +78,18 @@ class AdversarialLoss:
         else:
             (real_logits, fake_logits), self._logits = self._logits, None
         loss = relativistic.discriminator_loss(real_logits, fake_logits, self._mean)
-        self.optimiser.zero_grad()
-        with torch.autocast(loss.device.type, enabled=False):
-            loss.backward(inputs=list(self.discriminator.parameters()))
-        self.optimiser.step()
-        return {
+        logged = {
             f"discriminator/{view}": loss.detach(),
             f"discriminator/{view}/real": real_logits.detach().float().mean(),
             f"discriminator/{view}/fake": fake_logits.detach().float().mean(),
         }
+        return Measured(loss, logged)
+
+    def discriminator_step(self, loss: Tensor) -> None:
+        """Move the discriminator down its loss; the learning rate is what the caller has set in `optimiser`."""
+        self.optimiser.zero_grad()
+        loss.backward(inputs=list(self.discriminator.parameters()))
+        self.optimiser.step()
 
     def _judge(self, view: Tensor) -> Tensor:
         return torch.cat([self._forward(group) for group in view.chunk(self._replicas)])

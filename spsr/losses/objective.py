@@ -1,4 +1,4 @@
-"""An objective: the weighted terms that one generator is trained with. It knows terms, not methods."""
+"""An objective: the weighted terms that one generator is trained with."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ Loss = PixelLoss | StructureLoss | PerceptualLoss | AdversarialLoss
 
 
 class Objective:
-    """The sum of weighted terms, eqs. 10, 16 and 17, and the steps of the discriminators that it needs.
+    """The sum of weighted terms, eqs. 10, 16 and 17, and the discriminators that it needs.
 
     Args:
         losses: the terms, in the order in which they are computed.
@@ -44,13 +44,6 @@ class Objective:
             logged |= measured.logged
         total = sum(weighted[1:], start=weighted[0])
         return total, {**logged, "generator": total.detach()}
-
-    def discriminator_steps(self, views: Views) -> dict[str, Tensor]:
-        """One step of every discriminator, after the generator's; detached scalars to log."""
-        logged: dict[str, Tensor] = {}
-        for loss in self.adversarial:
-            logged |= loss.discriminator_step(views)
-        return logged
 
     def frozen_networks(self) -> tuple[nn.Module, ...]:
         """The networks that the terms use and nothing trains, each once."""

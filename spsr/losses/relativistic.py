@@ -22,13 +22,11 @@ def discriminator_loss(real: Tensor, fake: Tensor, mean: Mean = torch.mean) -> T
 
     `mean` is the average over all samples of the step, where they are spread over several processes.
     """
-    with torch.autocast(real.device.type, enabled=False):
-        real, fake = real.float(), fake.float()
-        return (_cross_entropy(real - mean(fake), True) + _cross_entropy(fake - mean(real), False)) / 2
+    real, fake = real.float(), fake.float()
+    return (_cross_entropy(real - mean(fake), True) + _cross_entropy(fake - mean(real), False)) / 2
 
 
 def generator_loss(real: Tensor, fake: Tensor, mean: Mean = torch.mean) -> Tensor:
     """½ [BCE(real - mean(fake), 0) + BCE(fake - mean(real), 1)] of logits N×1; `real` carries no gradient."""
-    with torch.autocast(real.device.type, enabled=False):
-        real, fake = real.detach().float(), fake.float()
-        return (_cross_entropy(real - mean(fake), False) + _cross_entropy(fake - mean(real), True)) / 2
+    real, fake = real.detach().float(), fake.float()
+    return (_cross_entropy(real - mean(fake), False) + _cross_entropy(fake - mean(real), True)) / 2

@@ -63,15 +63,10 @@ class Views:
         return self._once(side, network, network)
 
     def _gradient(self, side: Side, padding: int) -> Tensor:
-        def maps(image: Tensor) -> Tensor:
-            with torch.autocast(image.device.type, enabled=False):
-                return gradient_map(image.float(), padding)
-
-        return self._once(side, padding, maps)
+        return self._once(side, padding, lambda image: gradient_map(image, padding))
 
     def _once(self, side: Side, key: object, compute: Callable[[Tensor], Tensor]) -> Tensor:
         if (side, key) not in self._computed:
             with torch.set_grad_enabled(side == "fake" and torch.is_grad_enabled()):
                 self._computed[side, key] = compute(self._images[side])
         return self._computed[side, key]
-

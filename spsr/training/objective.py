@@ -1,16 +1,24 @@
 """The objective of a method, built from the configuration: its terms, discriminators and frozen networks."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
-from spsr.config import Config, Term
+from spsr.config import Compute, Config, Term
+from spsr.data import weights
 from spsr.errors import InputError
 from spsr.losses import AdversarialLoss, Objective, PerceptualLoss, pixel_loss
 from spsr.losses.objective import Loss
+from spsr.models import build
 from spsr.models.discriminator import VggDiscriminator
+from spsr.models.resnet import ResNet18
+from spsr.models.vgg import VGG19
 from spsr.training import distributed
+from spsr.training.extractors import load_extractor
 from spsr.training.optimiser import adam
 from spsr.training.seeding import seeded
 
@@ -38,6 +46,58 @@ class _Maps:
 
 _IMAGES = _Maps(3, 1)
 _FEATURES = {"nse": _Maps(32, 4), "vgg19": _Maps(512, 16), "resnet18": _Maps(256, 16)}
+
+
+def needed(config: Config, name: str) -> tuple[str | None, str | None]:
+    """What the terms of a method look through: the registry's entry of the perceptual VGG19, and the extractor."""
+    method = config.method(name)
+    terms = method.losses.terms()
+    perceptual = any(term.comparison == "perceptual" for term in terms)
+    structure = any(term.view == "structure" for term in terms)
+    return config.preset.perceptual.weights if perceptual else None, method.extractor if structure else None
+
+
+def load_frozen(config: Config, name: str, device: torch.device | str = "cpu") -> FrozenNetworks:
+    """The frozen networks of a method with their weights. Terms that look through the same weights share one.
+
+    Raises:
+        InputError: weights are not there (with the command that gets them), damaged, or of another network.
+    """
+    vgg19, extractor = needed(config, name)
+    compute = config.preset.compute
+    structure = None if extractor is None else placed(load_extractor(config, extractor), device, compute)
+    if vgg19 is not None and extractor is not None and config.extractor_weights(extractor) == vgg19:
+        return FrozenNetworks(structure, structure)
+    perceptual = None if vgg19 is None else placed(load_vgg19(weights.path(vgg19)), device, compute)
+    return FrozenNetworks(perceptual, structure)
+
+
+def fresh_frozen(config: Config, name: str) -> FrozenNetworks:
+    """The frozen networks of a method with random weights, to count their operations."""
+    vgg19, extractor = needed(config, name)
+    structure: nn.Module | None = None
+    if extractor is not None:
+        described = config.extractor(extractor)
+        fresh = {"nse": lambda: build("nse", design=described.design), "vgg19": VGG19, "resnet18": ResNet18}
+        structure = fresh[described.network]().eval().requires_grad_(False)
+        if vgg19 is not None and config.extractor_weights(extractor) == vgg19:
+            return FrozenNetworks(structure, structure)
+    return FrozenNetworks(None if vgg19 is None else VGG19(), structure)
+
+
+def load_vgg19(file: Path) -> VGG19:
+    """A VGG19 with the weights of a file, whichever preprocessing they were made for.
+
+    Raises:
+        InputError: the file is damaged or of another network.
+    """
+    try:
+        state = load_file(file)
+        return VGG19("caffe" if "input.weight" in state else "torchvision").load(state)
+    except SafetensorError as error:
+        raise InputError(f"{file}: not a whole safetensors file ({error}); remove it and fetch it again") from error
+    except InputError as error:
+        raise InputError(f"{file}: {error}") from error
 
 
 def discriminator(config: Config, name: str, view: str) -> VggDiscriminator:
@@ -72,12 +132,10 @@ def build_objective(
         share_forward: see `spsr.losses.AdversarialLoss`; compiled discriminators never share.
     """
     recipe, compute = config.preset.recipe, config.preset.compute
-    memory_format = torch.channels_last if compute.channels_last else torch.contiguous_format
 
     def adversarial(term: Term) -> AdversarialLoss:
         with seeded(seed, f"discriminator/{term.view}"):
-            network = discriminator(config, name, term.view)
-        network = network.to(device=device, memory_format=memory_format)
+            network = placed(discriminator(config, name, term.view), device, compute)
         return AdversarialLoss(
             term,
             network,
@@ -102,6 +160,12 @@ def build_objective(
         gradient_padding=recipe.gradient_padding,
         extractor=frozen.structure,
     )
+
+
+def placed(network: nn.Module, device: torch.device | str, compute: Compute) -> nn.Module:
+    """The network on a device, in the memory layout that the preset chooses."""
+    network = network.to(device)
+    return network.to(memory_format=torch.channels_last) if compute.channels_last else network  # type: ignore[call-overload]
 
 
 def replicas(config: Config, name: str) -> int:

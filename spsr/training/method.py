@@ -1,0 +1,146 @@
+"""The training of a method, put together from the configuration."""
+
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from spsr.config import Config
+from spsr.data import weights
+from spsr.data.hashing import file_hash
+from spsr.data.pack import open_pack
+from spsr.errors import InputError
+from spsr.models import build, from_checkpoint
+from spsr.models.initialise import initialise_from
+from spsr.training import cost, loop, process, record
+from spsr.training.extractors import extractor_file
+from spsr.training.objective import build_objective, load_frozen, needed, placed, replicas
+from spsr.training.patches import PatchSampler
+from spsr.training.seeding import seeded
+from spsr.training.super_resolution import Sampler, SuperResolutionTask
+
+
+def build_generator(config: Config, name: str, seed: int) -> nn.Module:
+    """The generator of a method before its first step: fresh, or started from the method that it names.
+
+    Raises:
+        InputError: the weights to start from are not there, or do not fit.
+    """
+    generator = config.method(name).generator
+    if generator is None:
+        raise InputError(f"{config.path}: method '{name}' has no generator; choose one that is trained here")
+    with seeded(seed, "generator"):
+        network = build(generator.name, **config.generator_size(name))
+    start = starting_weights(config, name)
+    if start is not None:
+        try:
+            initialise_from(network, from_checkpoint(start).state_dict())
+        except InputError as error:
+            raise InputError(f"{start}: {error}") from error
+    return network
+
+
+def starting_weights(config: Config, name: str) -> Path | None:
+    """The trained or released generator that a method starts from; none if it starts afresh.
+
+    Raises:
+        InputError: it is not there, with the command that makes it.
+    """
+    start = config.method(name).init_from
+    if start is None:
+        return None
+    released = config.method(start).weights
+    if released is not None:
+        return weights.path(released)
+    file = config.layout.model(start, config.seeds(start)[0])
+    if not file.is_file():
+        raise InputError(
+            f"method '{name}' starts from '{start}': {file} is not there; "
+            f"run `spsr train {start} --configfile {config.path} --seed {config.seeds(start)[0]}`"
+        )
+    return file
+
+
+def build_task(
+    config: Config,
+    name: str,
+    seed: int,
+    sampler: Sampler,
+    device: torch.device | str = "cpu",
+    *,
+    flops_per_step: int | None = None,
+) -> SuperResolutionTask:
+    """The training of a method, ready for its first step.
+
+    Raises:
+        InputError: weights that it needs are not there (with the command that gets them), or do not fit.
+    """
+    compute, recipe = config.preset.compute, config.recipe(name)
+    return SuperResolutionTask(
+        placed(build_generator(config, name, seed), device, compute),
+        build_objective(config, name, seed, load_frozen(config, name, device), device),
+        sampler,
+        config.schedule(config.method(name).schedule),
+        fusion_warmup=recipe.fusion_warmup if recipe else 0,
+        compute=compute,
+        flops_per_step=flops_per_step,
+    )
+
+
+def step_samples(config: Config, name: str) -> int:
+    """Samples of one step of a method, over all replicas."""
+    return config.schedule(config.method(name).schedule).batch * replicas(config, name)
+
+
+def input_hashes(config: Config, name: str) -> dict[str, str]:
+    """SHA-256 of every file that the weights of a method depend on, by what it is for.
+
+    Raises:
+        InputError: a file is not there, with the command that makes it.
+    """
+    index = config.layout.training_pack
+    if not index.is_file():
+        raise InputError(f"{index}: no packed training images; run `spsr prepare training --configfile {config.path}`")
+    perceptual, extractor = needed(config, name)
+    files = {
+        "training images": index.with_name("hr.npy"),
+        "initial weights": starting_weights(config, name),
+        "perceptual": None if perceptual is None else weights.path(perceptual),
+        "extractor": None if extractor is None else extractor_file(config, extractor),
+    }
+    return {purpose: file_hash(file) for purpose, file in files.items() if file is not None}
+
+
+def train_method(
+    config: Config,
+    name: str,
+    seed: int,
+    out: Path | None = None,
+    *,
+    max_minutes: float | None = None,
+    restart: record.Restart = False,
+    progress: loop.Progress | None = None,
+) -> None:
+    """Train a method, or go on with its training, in `out` (by default its folder under `results/`).
+
+    Raises:
+        InputError: the method is not trained here, a file that it needs is not there, or `out` holds another run.
+        Stopped, RunFailed: see `spsr.training.loop.run`.
+    """
+    settings = config.training_settings(name, seed)
+    out = out or config.layout.run(name, seed)
+    inputs = input_hashes(config, name)
+    if record.is_finished(settings, inputs, out, restart):
+        return
+    flops = cost.step_flops(config, name) * step_samples(config, name)
+    device = process.set_up(config.preset.compute, seed)
+    sampler = PatchSampler(
+        open_pack(config.layout.training_pack),
+        config.schedule(config.method(name).schedule).patch,
+        step_samples(config, name),
+        seed,
+        config.preset.data.tiling,
+        device=device,
+    )
+    task = build_task(config, name, seed, sampler, device, flops_per_step=flops)
+    loop.run(task, settings, inputs, out, max_minutes=max_minutes, restart=restart, progress=progress)

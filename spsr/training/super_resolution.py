@@ -1,0 +1,126 @@
+"""The training of a super-resolution generator: one step of it, and what a run needs to go on."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from spsr.config import Compute, Schedule
+from spsr.losses import Objective
+from spsr.training.optimiser import adam
+from spsr.training.patches import Batch
+
+
+class Sampler(Protocol):
+    """Where batches come from; see `spsr.training.patches.PatchSampler`."""
+
+    def draw(self, step: int) -> Batch: ...
+    def image_names(self, step: int) -> list[str]: ...
+
+
+class SuperResolutionTask:
+    """A generator, its objective, and their training by the official order of steps.
+
+    In a step the generator moves first, with the discriminators fixed; then every discriminator moves, on the
+    images that the generator made before its own move.
+
+    Args:
+        generator: maps LR images to SR images, or to SR images and gradient maps. If it has a gradient branch, its
+            `fusion` is the module that joins the branches.
+        objective: the weighted terms, with the discriminators that they need.
+        sampler: draws the batch of a step.
+        schedule: iterations and learning rate, of the generator and of the discriminators.
+        fusion_warmup: number of first steps in which only `generator.fusion` trains; the official code's
+            `Branch_pretrain`. Generators without a fusion module train whole from the first step.
+        compute: precision, memory layout and compilation.
+        flops_per_step: floating-point operations of a step, for the record.
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        objective: Objective,
+        sampler: Sampler,
+        schedule: Schedule,
+        *,
+        fusion_warmup: int = 0,
+        compute: Compute | None = None,
+        flops_per_step: int | None = None,
+    ) -> None:
+        self.model = generator.train()
+        self.objective = objective
+        self.flops_per_step = flops_per_step
+        self._parameters = [parameter for parameter in generator.parameters() if parameter.requires_grad]
+        self.optimiser = adam(self._parameters)
+        self._sampler = sampler
+        self._schedule = schedule
+        fusion = getattr(generator, "fusion", None)
+        self._fusion = frozenset(fusion.parameters()) if fusion is not None else frozenset()
+        self._fusion_warmup = fusion_warmup if fusion is not None else 0
+        self._compute = compute or Compute()
+        self._memory_format = torch.channels_last if self._compute.channels_last else torch.contiguous_format
+        self._forward = torch.compile(generator) if self._compute.compile else generator
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        """The 0-based optimisation step; detached device scalars by name. Never waits for the device.
+
+        Terms are given before their weights; `generator` is the weighted sum that is minimised.
+        """
+        self._set_learning_rate(self._schedule.learning_rate_at(step))
+        self._choose_trained_parameters(step)
+        return self.update(self._sampler.draw(step))
+
+    def update(self, batch: Batch) -> dict[str, Tensor]:
+        """One step of the generator and of every discriminator on `batch`."""
+        lr, hr = (image.contiguous(memory_format=self._memory_format) for image in (batch.lr, batch.hr))
+        with self._autocast(lr.device):
+            output = self._forward(lr)
+            sr, branch = output if isinstance(output, tuple) else (output, None)
+            views = self.objective.views(hr, sr.float(), branch)
+            loss, logged = self.objective.generator_loss(views)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        for adversarial in self.objective.adversarial:
+            with self._autocast(lr.device):
+                measured = adversarial.discriminator_loss(views)
+            adversarial.discriminator_step(measured.loss)
+            logged |= measured.logged
+        return logged
+
+    def batch_names(self, step: int) -> list[str]:
+        """Names of the images that a step draws on."""
+        return self._sampler.image_names(step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Generator, discriminators and all optimisers."""
+        return {
+            "generator": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "objective": self.objective.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.model.load_state_dict(state["generator"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.objective.load_state_dict(state["objective"])
+
+    def optimisers(self) -> tuple[Optimizer, ...]:
+        """The generator's optimiser, then the discriminators'."""
+        return (self.optimiser, *self.objective.optimisers())
+
+    def _set_learning_rate(self, learning_rate: float) -> None:
+        for optimiser in self.optimisers():
+            for group in optimiser.param_groups:
+                group["lr"] = learning_rate
+
+    def _choose_trained_parameters(self, step: int) -> None:
+        warming_up = step < self._fusion_warmup
+        for parameter in self._parameters:
+            parameter.requires_grad_(not warming_up or parameter in self._fusion)
+
+    def _autocast(self, device: torch.device) -> AbstractContextManager[object]:
+        return torch.autocast(device.type, torch.bfloat16) if self._compute.precision == "bf16" else nullcontext()
