@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from spsr.models import build
@@ -28,6 +29,11 @@ class Pretext(Protocol):
 
     def loss(self, extractor: nn.Module, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
         """Mean loss over patches N x 3 x H x W in [0, 1]; of several processes each has its share of the batch."""
+
+    def solved(
+        self, extractor: nn.Module, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int
+    ) -> Tensor:
+        """Whether each patch of a test batch is solved in each repeat, N x repeats booleans."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,16 @@ class Contrastive:
         drawn = contrastive.draw_anchors(randomness(seed, step), patches, self.anchors, cells, self.sampling)
         anchors = _share(drawn, images)
         return contrastive.info_nce(extractor(images).float(), anchors, self.sampling, head)
+
+    def solved(
+        self, extractor: nn.Module, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int
+    ) -> Tensor:
+        """Whether the prediction is nearest to its anchor; each repeat draws an anchor on each patch."""
+        features = extractor(images)
+        anchors = contrastive.draw_anchors(
+            randomness(seed, batch), len(images), repeats, tuple(features.shape[-2:]), self.sampling
+        )
+        return contrastive.top1(features, anchors.to(images.device), self.sampling, head)
 
 
 @dataclass(frozen=True)
@@ -85,6 +101,15 @@ class Jigsaw:
         grids = jigsaw.draw_grids(generator, patches, min(images.shape[-2:]) // STRIDE)
         labels = _share(jigsaw.draw_labels(generator, patches), images)
         return jigsaw.jigsaw_loss(self.vectors(extractor, images, _share(grids, images)), labels, head)
+
+    def solved(
+        self, extractor: nn.Module, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int
+    ) -> Tensor:
+        """Whether the order of the grid near the centre is told; each repeat draws another order."""
+        grids = jigsaw.central_grids(len(images), min(images.shape[-2:]) // STRIDE).to(images.device)
+        vectors, generator = self.vectors(extractor, images, grids), randomness(seed, batch)
+        labels = [jigsaw.draw_labels(generator, len(images)).to(images.device) for _ in range(repeats)]
+        return torch.stack([jigsaw.correct(vectors, label, head) for label in labels], dim=1)
 
 
 def randomness(seed: int, step: int) -> np.random.Generator:

@@ -59,7 +59,7 @@ def pretrain_extractor(
     index = config.layout.training_pack
     if not index.is_file():
         raise InputError(f"{index}: no packed training images; run `spsr prepare training --configfile {config.path}`")
-    inputs = {"training": file_hash(index)}
+    inputs = {"training images": file_hash(index.with_name("hr.npy"))}
     if record.is_finished(settings, inputs, out, restart):
         return out / record.MODEL
     device = set_up(config.preset.compute, seed)

@@ -1,0 +1,32 @@
+"""`spsr probe`."""
+
+from typing import Annotated
+
+import typer
+
+from spsr.cli.options import Configfile, MaxMinutes, Out, Restart, Seed
+
+
+def probe(
+    extractor: Annotated[str, typer.Argument(help="nse_p_h, nse_p_v, nse_p_c, nse_j, nse_random, vgg19 or resnet18.")],
+    configfile: Configfile = None,
+    seed: Seed = 0,
+    out: Out = None,
+    max_minutes: MaxMinutes = None,
+    restart: Restart = False,
+) -> None:
+    """Measure what an extractor knows: accuracies of fresh heads on both self-supervised tasks (Section 5.2).
+
+    The heads are trained on the training images while the extractor is frozen, then tested on every benchmark.
+    """
+    from spsr.cli.progress import progress
+    from spsr.config import load
+
+    config = load(configfile)
+    config.extractor(extractor)
+
+    from spsr.evaluation.probe import probe_extractor
+
+    with progress(f"probe {extractor}") as report:
+        file = probe_extractor(config, extractor, seed, out, max_minutes=max_minutes, restart=restart, progress=report)
+    print(file)
