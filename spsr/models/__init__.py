@@ -48,7 +48,7 @@ def build(name: str, **size: Any) -> "nn.Module":
 
     Args:
         name: `rrdb`, `spsr`, `edsr`, `srresnet`, `srresnet_bn` or `rcan` (generators: `N x 3 x h x w` in [0, 1] to
-            `N x 3 x 4h x 4w`), or `nse`.
+            `N x 3 x 4h x 4w`), `nse`, or one of its heads `predictor` and `jigsaw_head`.
         size: the keyword arguments of the network's class; what is left out has its default.
 
     Raises:

@@ -4,6 +4,7 @@ import json
 import logging
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def _load(path: Path) -> tuple[nn.Module, str]:
         raise InputError(f"{path}: no such file; name an existing checkpoint")
     try:
         title, architecture, size, state, names = _read(path)
-        with torch.device("meta"):
+        with torch.random.fork_rng(devices=[]):
             network = build(architecture, **size)
         _check_fit(network, state, names)
     except InputError as error:
@@ -129,7 +130,8 @@ def _stored_size(metadata: Mapping[str, str]) -> dict[str, Any]:
 
 def _read_torch(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings(action="ignore"):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
         if wanted:
