@@ -2,7 +2,7 @@
 
     snakemake --cores 2                                      the quick preset
     snakemake --profile slurm all                            the paper's schedule on a cluster
-    snakemake --cores 2 --configfile configs/NAME.yaml table3
+    snakemake --cores 2 --configfile=configs/NAME.yaml table3
 """
 
 import sys
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from spsr.pipeline import open_pipeline
+from spsr.pipeline import named_preset, open_pipeline
 
 min_version("9.20")
 
-PRESET = str(next(iter(workflow.configfiles), "configs/quick.yaml"))
+PRESET = named_preset(workflow.configfiles)
 pipeline = open_pipeline(PRESET)
 layout = pipeline.config.layout
 

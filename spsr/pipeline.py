@@ -5,15 +5,15 @@ The workflow's rules take their inputs and parameters from here; there is no oth
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
-from spsr.config import Config, digest, load
+from spsr.config import Config, digest, load, resources
 from spsr.config.preset import ImageSource
-from spsr.data import datasets, weights
+from spsr.data import registry, weights
 from spsr.errors import InputError
 
 TABLE_FORMATS = ("csv", "md", "tex", "html")
@@ -42,7 +42,7 @@ class Pipeline:
     def _runnable(self, name: str) -> bool:
         method, only = self.config.method(name), self.config.preset.only
         if method.source == "released":
-            return weights.obtainable(method.weights or name)
+            return _obtainable(str(method.weights))
         return method.source != "trained" or only is None or name in only
 
     @cached_property
@@ -83,12 +83,12 @@ class Pipeline:
     @property
     def weights_folder(self) -> Path:
         """Folder of the fetched weights."""
-        return weights.folder()
+        return resources() / "weights"
 
     @property
     def datasets_folder(self) -> Path:
         """Folder of the fetched datasets."""
-        return datasets.folder()
+        return resources() / "datasets"
 
     @staticmethod
     def any_of(names: Iterable[str]) -> str:
@@ -218,9 +218,19 @@ class Pipeline:
             return weights.stored(entry)
         return self.config.layout.model(name, self.config.seeds(name)[0])
 
-    @staticmethod
-    def _sources(source: ImageSource) -> list[Path]:
-        return [datasets.passport(source.dataset)] if source.dataset is not None else []
+    def _sources(self, source: ImageSource) -> list[Path]:
+        return [self.datasets_folder / source.dataset / "passport.json"] if source.dataset is not None else []
+
+
+def _obtainable(entry: str) -> bool:
+    """Whether released weights are here, or can be had as a package wherever pip works."""
+    return weights.available(entry) or any(source.kind == "pip" for source in registry.weight(entry).sources)
+
+
+def named_preset(configfiles: Sequence[Path | str]) -> str:
+    """The preset that Snakemake was given, from the current folder where it lies below it; else the quick preset."""
+    given = Path(configfiles[0] if configfiles else "configs/quick.yaml").absolute()
+    return str(given.relative_to(Path.cwd()) if given.is_relative_to(Path.cwd()) else given)
 
 
 def open_pipeline(preset: Path | str) -> Pipeline:

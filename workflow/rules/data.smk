@@ -11,6 +11,8 @@ rule fetch_weights:
         f"{pipeline.weights_folder}/{{file}}",
     log:
         layout.logs / "fetch_weights" / "{file}.log",
+    conda:
+        "../../envs/environment.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
@@ -23,6 +25,8 @@ rule fetch_dataset:
         f"{pipeline.datasets_folder}/{{name}}/passport.json",
     log:
         layout.logs / "fetch_dataset" / "{name}.log",
+    conda:
+        "../../envs/environment.yaml"
     resources:
         mem_mb=2000,
         runtime=600,
@@ -37,13 +41,16 @@ rule prepare_benchmark:
         layout.passport("{name}"),
     log:
         layout.logs / "prepare_benchmark" / "{name}.log",
+    conda:
+        "../../envs/environment.yaml"
     params:
+        preset=PRESET,
         source=pipeline.benchmark_settings,
     resources:
         mem_mb=2000,
         runtime=20,
     shell:
-        "spsr prepare {wildcards.name} --configfile {PRESET} > {log} 2>&1"
+        "spsr prepare {wildcards.name} --configfile {params.preset} > {log} 2>&1"
 
 
 rule prepare_training:
@@ -53,11 +60,14 @@ rule prepare_training:
         layout.training_pack,
     log:
         layout.logs / "prepare_training.log",
+    conda:
+        "../../envs/environment.yaml"
     params:
+        preset=PRESET,
         source=pipeline.training_source_settings,
     threads: 4
     resources:
         mem_mb=16000,
         runtime=120,
     shell:
-        "spsr prepare training --configfile {PRESET} > {log} 2>&1"
+        "spsr prepare training --configfile {params.preset} > {log} 2>&1"

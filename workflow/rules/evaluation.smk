@@ -8,14 +8,18 @@ rule evaluate:
         [layout.scores("{name}", "{seed}", dataset) for dataset in pipeline.benchmarks],
     log:
         layout.logs / "evaluate" / "{name}.seed{seed}.log",
+    conda:
+        "../../envs/environment.yaml"
     wildcard_constraints:
         name=pipeline.any_of(pipeline.methods),
+    params:
+        preset=PRESET,
     resources:
         gpu=1,
         mem_mb=8000,
         runtime=60,
     shell:
-        "spsr evaluate {wildcards.name} --configfile {PRESET} --seed {wildcards.seed} > {log} 2>&1"
+        "spsr evaluate {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} > {log} 2>&1"
 
 
 rule probe:
@@ -25,9 +29,12 @@ rule probe:
         layout.probe("{name}"),
     log:
         layout.logs / "probe" / "{name}.log",
+    conda:
+        "../../envs/environment.yaml"
     wildcard_constraints:
         name=pipeline.any_of(pipeline.extractors),
     params:
+        preset=PRESET,
         settings=pipeline.probe_settings,
     threads: pipeline.threads
     resources:
@@ -35,4 +42,4 @@ rule probe:
         mem_mb=8000,
         runtime=240,
     shell:
-        "spsr probe {wildcards.name} --configfile {PRESET} > {log} 2>&1"
+        "spsr probe {wildcards.name} --configfile {params.preset} > {log} 2>&1"

@@ -11,10 +11,13 @@ rule plan:
         layout.root / "plan.json",
     log:
         layout.logs / "plan.log",
+    conda:
+        "../../envs/environment.yaml"
     params:
+        preset=PRESET,
         settings=pipeline.all_settings,
     shell:
-        "spsr plan --configfile {PRESET} --json {output} > {log} 2>&1"
+        "spsr plan --configfile {params.preset} --json {output} > {log} 2>&1"
 
 
 rule table:
@@ -25,13 +28,16 @@ rule table:
         [layout.table("{name}", suffix) for suffix in ("csv", "md", "tex")],
     log:
         layout.logs / "table" / "{name}.log",
+    conda:
+        "../../envs/environment.yaml"
     params:
+        preset=PRESET,
         settings=pipeline.table_settings,
     resources:
         mem_mb=1000,
         runtime=10,
     shell:
-        "spsr table {wildcards.name} --configfile {PRESET} > {log} 2>&1"
+        "spsr table {wildcards.name} --configfile {params.preset} > {log} 2>&1"
 
 
 rule figures:
@@ -48,11 +54,15 @@ rule figures:
         ),
     log:
         layout.logs / "figures.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        preset=PRESET,
     resources:
         mem_mb=4000,
         runtime=30,
     shell:
-        "spsr figure all --configfile {PRESET} > {log} 2>&1"
+        "spsr figure all --configfile {params.preset} > {log} 2>&1"
 
 
 rule report:
@@ -63,11 +73,15 @@ rule report:
         report(layout.report, category="Report", caption="../report/report.rst"),
     log:
         layout.logs / "report.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        preset=PRESET,
     resources:
         mem_mb=4000,
         runtime=30,
     shell:
-        "spsr report --configfile {PRESET} > {log} 2>&1"
+        "spsr report --configfile {params.preset} > {log} 2>&1"
 
 
 rule track:
@@ -78,8 +92,12 @@ rule track:
         touch(layout.root / "mlflow" / "imported"),
     log:
         layout.logs / "track.log",
+    conda:
+        "../../envs/environment.yaml"
+    params:
+        preset=PRESET,
     shell:
-        "spsr track --configfile {PRESET} > {log} 2>&1"
+        "spsr track --configfile {params.preset} > {log} 2>&1"
 
 
 # One target a table: `snakemake --cores 2 table3`.

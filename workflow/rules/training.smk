@@ -9,9 +9,12 @@ rule pretrain:
         layout.model("{name}", "{seed}"),
     log:
         layout.logs / "pretrain" / "{name}.seed{seed}.log",
+    conda:
+        "../../envs/environment.yaml"
     wildcard_constraints:
         name=pipeline.any_of(pipeline.pretrained),
     params:
+        preset=PRESET,
         settings=pipeline.settings,
     threads: pipeline.threads
     resources:
@@ -19,7 +22,7 @@ rule pretrain:
         mem_mb=8000,
         runtime=240,
     shell:
-        "spsr pretrain {wildcards.name} --configfile {PRESET} --seed {wildcards.seed} > {log} 2>&1"
+        "spsr pretrain {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} > {log} 2>&1"
 
 
 rule train:
@@ -29,9 +32,12 @@ rule train:
         layout.model("{name}", "{seed}"),
     log:
         layout.logs / "train" / "{name}.seed{seed}.log",
+    conda:
+        "../../envs/environment.yaml"
     wildcard_constraints:
         name=pipeline.any_of(pipeline.trained),
     params:
+        preset=PRESET,
         settings=pipeline.settings,
     threads: pipeline.threads
     resources:
@@ -39,4 +45,4 @@ rule train:
         mem_mb=16000,
         runtime=240,
     shell:
-        "spsr train {wildcards.name} --configfile {PRESET} --seed {wildcards.seed} > {log} 2>&1"
+        "spsr train {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} > {log} 2>&1"

@@ -1,0 +1,88 @@
+"""The graph of jobs: what the tables need, each once, and what a change repeats."""
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from spsr.config import CONFIGS, load
+from spsr.pipeline import Pipeline, named_preset
+
+ROOT = CONFIGS.parent
+
+
+def job(name: str, seed: int = 0) -> SimpleNamespace:
+    return SimpleNamespace(name=name, seed=str(seed))
+
+
+def snakemake(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def quick() -> Pipeline:
+    return Pipeline(load())
+
+
+def test_a_method_that_several_tables_hold_is_run_once(quick: Pipeline):
+    assert max(Counter(quick.methods).values()) == 1
+    assert {"srgan", "spsr_p", "esrgan"} <= set(quick.methods)
+
+
+def test_every_trainable_method_of_the_tables_is_trained_in_the_quick_preset(quick: Pipeline):
+    left_out = {name for table in quick.config.tables.values() for name in table.methods} - set(quick.methods)
+    assert left_out <= {"sftgan", "natsr"}
+    assert len(quick.trained) == 32
+
+
+def test_a_method_waits_for_its_starting_point_and_its_extractor(quick: Pipeline):
+    inputs = [str(path) for path in quick.training_inputs(job("spsr_j"))]
+    assert any("runs/rrdb/" in path for path in inputs)
+    assert any("runs/nse_j/" in path for path in inputs)
+    assert any("vgg19" in path for path in inputs)
+
+
+def test_a_method_without_a_structure_term_waits_for_no_extractor(quick: Pipeline):
+    assert not any("nse" in str(path) for path in quick.training_inputs(job("spsr_p_wo_sl")))
+
+
+def test_a_psnr_network_waits_for_the_training_images_alone(quick: Pipeline):
+    assert quick.training_inputs(job("rrdb")) == [quick.config.layout.training_pack]
+
+
+def test_the_order_of_methods_lets_starting_points_go_first(quick: Pipeline):
+    position = {name: index for index, name in enumerate(quick.methods)}
+    for name in quick.trained:
+        start = quick.config.method(name).init_from
+        assert start is None or position[start] < position[name]
+
+
+def test_a_constraint_of_no_names_matches_nothing():
+    import re
+
+    assert re.fullmatch(Pipeline.any_of([]), "anything") is None
+    assert re.fullmatch(Pipeline.any_of(["a.b"]), "axb") is None
+
+
+def test_the_preset_is_named_the_same_from_the_command_line_and_by_default(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(ROOT)
+    assert named_preset([ROOT / "configs" / "quick.yaml"]) == named_preset([]) == "configs/quick.yaml"
+
+
+@pytest.mark.parametrize("preset", ["quick", "paper"])
+def test_the_whole_plan_of_a_preset_is_shown_without_error(preset: str, tmp_path: Path):
+    shown = snakemake("-n", "--quiet", "rules", f"--configfile={ROOT}/configs/{preset}.yaml", "all", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert "train" in shown.stdout + shown.stderr
+
+
+def test_a_mistake_in_the_preset_ends_the_workflow_with_one_line_and_code_2(tmp_path: Path):
+    (tmp_path / "bad.yaml").write_text("preset: bad\nrecipee: official\n", encoding="utf-8")
+    shown = snakemake("-n", "--configfile=bad.yaml", cwd=tmp_path)
+    assert shown.returncode == 2
+    assert "did you mean 'recipe'?" in shown.stderr
+    assert "Traceback" not in shown.stderr
