@@ -76,7 +76,9 @@ def load_checkpoint(path: Path) -> Tensors:
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
-        raise SourceError(f"not a readable checkpoint ({str(error).splitlines()[0][:120]})") from error
+        raise SourceError(
+            f"not a readable checkpoint ({(str(error) or 'empty file').splitlines()[0][:120]})"
+        ) from error
     return dict(loaded)
 
 
@@ -130,8 +132,11 @@ def convert(path: Path, form: str) -> Tensors:
     """
     try:
         tensors = _CONVERSIONS[form](path)
+        kept = {
+            name: tensors[name].detach().clone() for name in sorted(tensors) if not name.endswith("num_batches_tracked")
+        }
     except (KeyError, AttributeError, ValueError, TypeError) as error:
         raise SourceError(f"does not hold the tensors of this network ({type(error).__name__}: {error})") from error
-    return {
-        name: tensors[name].detach().clone() for name in sorted(tensors) if not name.endswith("num_batches_tracked")
-    }
+    if not kept:
+        raise SourceError("does not hold the tensors of this network")
+    return kept
