@@ -141,6 +141,8 @@ class Config:
         if name in self.extractors:
             extractor = self.extractors[name]
             schedule = self.schedule(extractor.task) if extractor.task else None
+            if extractor.task == "contrastive":
+                settings["anchors_per_patch"] = preset.anchors_per_patch
             return TrainingSettings(method=extractor, seed=seed, schedule=schedule, size={}, settings=settings)
         method = self.method(name)
         if method.source != "trained":

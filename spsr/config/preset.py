@@ -90,6 +90,8 @@ class Preset(Strict):
         perceptual: the VGG19 of the perceptual loss.
         extractor_weights: registry entries that replace an extractor's own.
         probe: evaluation of the extractors; none leaves it out.
+        anchors_per_patch: anchors on each patch in contrastive prediction (paper: 1). They share the features of
+            the patch, so that more are nearly free; short trainings gain much by them.
         released: methods that are taken from released weights instead of being trained, with the entry in the
             registry of weights.
         results: foreign results by method name.
@@ -109,6 +111,7 @@ class Preset(Strict):
     perceptual: Perceptual = Perceptual()
     extractor_weights: dict[str, str] = {}
     probe: Probe | None = None
+    anchors_per_patch: int = Field(default=1, ge=1)
     released: dict[str, str] = {}
     results: dict[str, Foreign] = {}
     only: tuple[str, ...] | None = Field(default=None, strict=False)

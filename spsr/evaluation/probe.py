@@ -1,5 +1,6 @@
 """What extractors know: accuracies of fresh heads on frozen features (Section 5.2, Appendix B.2; Figs. 6, 14, 15)."""
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -73,14 +74,14 @@ def probe_extractor(
         raise InputError(f"{config.path}: probes nothing; add `probe:` with the schedules of the heads")
     extractor = config.extractor(name)
     benchmarks = {dataset: _images(config, dataset) for dataset in config.preset.data.benchmarks}
-    for pretext, _ in _pretexts(extractor, probe):
+    for pretext, _ in _pretexts(config, extractor, probe):
         for dataset, images in benchmarks.items():
             _report_skipped(dataset, pretext.name, images, _PATCHES[pretext.name](probe)[0])
     device = set_up(config.preset.compute, seed)
     network = load_extractor(config, name).to(device)
     folder = out or config.layout.probe(name).parent
     began, rows = time.monotonic(), []
-    for pretext, schedule in _pretexts(extractor, probe):
+    for pretext, schedule in _pretexts(config, extractor, probe):
         left = None if max_minutes is None else max(0.0, max_minutes - (time.monotonic() - began) / 60)
         run = folder / name / pretext.name
         head = _train_head(config, name, pretext, schedule, seed, network, device, run, left, restart, progress)
@@ -94,10 +95,10 @@ def probe_extractor(
     return file
 
 
-def _pretexts(extractor: Extractor, probe: Probe) -> Iterator[tuple[Pretext, Schedule]]:
+def _pretexts(config: Config, extractor: Extractor, probe: Probe) -> Iterator[tuple[Pretext, Schedule]]:
     """The tasks that an extractor can be tested with, and the schedules of their heads."""
     if extractor.network == "nse":
-        yield Contrastive(extractor.sampling or "h", 1), probe.contrastive
+        yield Contrastive(extractor.sampling or "h", config.preset.anchors_per_patch), probe.contrastive
         yield Jigsaw(), probe.jigsaw
     else:
         yield Jigsaw(_CHANNELS[extractor.network], windows=True), probe.jigsaw
@@ -145,7 +146,7 @@ def _train_head(
 def _settings(config: Config, name: str, pretext: Pretext, schedule: Schedule, seed: int) -> TrainingSettings:
     """What the weights of a head depend on: the extractor's settings, with its own schedule and task."""
     settings = config.training_settings(name, seed)
-    task = {"probe": pretext.name, "sampling": getattr(pretext, "sampling", None)}
+    task = {"probe": pretext.name, "pretext": dataclasses.asdict(pretext)}
     return settings.model_copy(update={"schedule": schedule, "settings": settings.settings | task})
 
 

@@ -72,7 +72,7 @@ def extractor_task(
     config: Config, extractor: Extractor, schedule: Schedule, pack: Pack, seed: int, device: torch.device
 ) -> ExtractorTask:
     """The training of a fresh NSE and head by the extractor's task."""
-    pretext = pretext_of(extractor, schedule)
+    pretext = pretext_of(config, extractor)
     with seeded(seed, "extractor"):
         network = build("nse", design=extractor.design)
     with seeded(seed, f"head/{pretext.name}"):
@@ -89,9 +89,11 @@ def extractor_task(
     )
 
 
-def pretext_of(extractor: Extractor, schedule: Schedule) -> Pretext:
+def pretext_of(config: Config, extractor: Extractor) -> Pretext:
     """The task that an extractor is trained with."""
-    return Contrastive(extractor.sampling) if extractor.sampling is not None else Jigsaw()
+    if extractor.sampling is not None:
+        return Contrastive(extractor.sampling, config.preset.anchors_per_patch)
+    return Jigsaw()
 
 
 def flips_sampler(config: Config, pack: Pack, schedule: Schedule, seed: int, device: torch.device) -> PatchSampler:
