@@ -13,8 +13,10 @@ from typing import Protocol
 
 from spsr.config import Config, digest, load, resources
 from spsr.config.preset import ImageSource
+from spsr.config.site import load_site
 from spsr.data import registry, weights
 from spsr.errors import InputError
+from spsr.jobs import Requests
 
 TABLE_FORMATS = ("csv", "md", "tex", "html")
 
@@ -103,6 +105,11 @@ class Pipeline:
         uses_perceptual = any(self._perceptual(name) for name in self.trained)
         perceptual = [self.config.preset.perceptual.weights] if uses_perceptual else []
         return tuple(dict.fromkeys(filter(None, ["alexnet", *perceptual, *method_weights, *extractor_weights])))
+
+    @cached_property
+    def requests(self) -> Requests:
+        """What the jobs ask of a cluster."""
+        return Requests(self.config, load_site())
 
     def settings(self, run: Run) -> str:
         """A digest of everything in the configuration that a run depends on: it re-runs when this changes."""
@@ -236,7 +243,9 @@ def named_preset(configfiles: Sequence[Path | str]) -> str:
 def open_pipeline(preset: Path | str) -> Pipeline:
     """The pipeline of a preset file, for the Snakefile: a configuration error is one line and exit code 2."""
     try:
-        return Pipeline(load(preset))
+        pipeline = Pipeline(load(preset))
+        _ = pipeline.requests
+        return pipeline
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

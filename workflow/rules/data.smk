@@ -47,8 +47,9 @@ rule prepare_benchmark:
         preset=PRESET,
         source=pipeline.benchmark_settings,
     resources:
+        **pipeline.requests.cpu,
         mem_mb=2000,
-        runtime=20,
+        runtime=pipeline.requests.minutes(20),
     shell:
         "spsr prepare {wildcards.name} --configfile {params.preset} > {log} 2>&1"
 
@@ -67,7 +68,8 @@ rule prepare_training:
         source=pipeline.training_source_settings,
     threads: 4
     resources:
+        **pipeline.requests.cpu,
         mem_mb=16000,
-        runtime=120,
+        runtime=pipeline.requests.minutes(120),
     shell:
         "spsr prepare training --configfile {params.preset} > {log} 2>&1"

@@ -15,9 +15,9 @@ rule evaluate:
     params:
         preset=PRESET,
     resources:
-        gpu=1,
+        **pipeline.requests.gpu,
         mem_mb=8000,
-        runtime=60,
+        runtime=pipeline.requests.minutes(60),
     shell:
         "spsr evaluate {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} > {log} 2>&1"
 
@@ -38,8 +38,8 @@ rule probe:
         settings=pipeline.probe_settings,
     threads: pipeline.threads
     resources:
-        gpu=1,
+        **pipeline.requests.gpu,
         mem_mb=8000,
-        runtime=240,
+        runtime=pipeline.requests.minutes(240),
     shell:
         "spsr probe {wildcards.name} --configfile {params.preset} > {log} 2>&1"

@@ -34,8 +34,9 @@ rule table:
         preset=PRESET,
         settings=pipeline.table_settings,
     resources:
+        **pipeline.requests.cpu,
         mem_mb=1000,
-        runtime=10,
+        runtime=pipeline.requests.minutes(10),
     shell:
         "spsr table {wildcards.name} --configfile {params.preset} > {log} 2>&1"
 
@@ -59,8 +60,9 @@ rule figures:
     params:
         preset=PRESET,
     resources:
+        **pipeline.requests.cpu,
         mem_mb=4000,
-        runtime=30,
+        runtime=pipeline.requests.minutes(30),
     shell:
         "spsr figure all --configfile {params.preset} > {log} 2>&1"
 
@@ -78,8 +80,9 @@ rule report:
     params:
         preset=PRESET,
     resources:
+        **pipeline.requests.cpu,
         mem_mb=4000,
-        runtime=30,
+        runtime=pipeline.requests.minutes(30),
     shell:
         "spsr report --configfile {params.preset} > {log} 2>&1"
 

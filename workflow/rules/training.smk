@@ -1,5 +1,6 @@
 # Structure extractors, PSNR networks and every method. Checkpoints lie beside the run and are no outputs:
-# a job that starts again goes on from the newest one.
+# a job that starts again goes on from the newest one. In a Slurm job `spsr slot` ends the command before the job's
+# limit and puts the job back in the queue; elsewhere it does nothing.
 
 
 rule pretrain:
@@ -18,11 +19,12 @@ rule pretrain:
         settings=pipeline.settings,
     threads: pipeline.threads
     resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=240,
+        **pipeline.requests.training,
+        mem_mb=pipeline.requests.training_memory,
+        runtime=pipeline.requests.training_minutes,
     shell:
-        "spsr pretrain {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} > {log} 2>&1"
+        "spsr slot $(dirname {output}) -- "
+        "spsr pretrain {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} >> {log} 2>&1"
 
 
 rule train:
@@ -41,8 +43,9 @@ rule train:
         settings=pipeline.settings,
     threads: pipeline.threads
     resources:
-        gpu=1,
-        mem_mb=16000,
-        runtime=240,
+        **pipeline.requests.training,
+        mem_mb=pipeline.requests.training_memory,
+        runtime=pipeline.requests.training_minutes,
     shell:
-        "spsr train {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} > {log} 2>&1"
+        "spsr slot $(dirname {output}) -- "
+        "spsr train {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} >> {log} 2>&1"

@@ -1,0 +1,107 @@
+"""What jobs ask of a cluster: partition, GPUs, memory and time, from the site and the plan of a preset."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from spsr.config import Config
+from spsr.config.site import Site
+
+Value = str | int
+
+
+class Run(Protocol):
+    """A rule's wildcards: the `name` and `seed` of a run."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def seed(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What the plan says of one training.
+
+    Attributes:
+        minutes: on one GPU.
+        memory_mb: of the host.
+    """
+
+    minutes: float
+    memory_mb: float
+
+
+@dataclass(frozen=True)
+class Requests:
+    """Resources of the rules, in the words of Snakemake's Slurm executor.
+
+    Attributes:
+        config: the preset.
+        site: the cluster.
+        estimates: the plan's estimate of each training, by name; empty where there is no plan.
+    """
+
+    config: Config
+    site: Site
+    estimates: dict[str, Estimate] = field(default_factory=dict)
+
+    @property
+    def cpu(self) -> dict[str, Value]:
+        """Where a job without a GPU runs."""
+        return _given(slurm_partition=self.site.partition, slurm_account=self.site.account, qos=self.site.qos)
+
+    @property
+    def gpu(self) -> dict[str, Value]:
+        """Where a job with one GPU runs, and how it asks for it."""
+        return self._place() | self._gpus(1) | _given(cpus_per_task=self.site.cpus_per_gpu)
+
+    @property
+    def training(self) -> dict[str, Value]:
+        """The same for a training, which may have several GPUs and nodes."""
+        site = self.site
+        asked = self._place()
+        if site.nodes > 1:
+            # tasks_per_gpu=0 keeps the executor from adding --ntasks-per-gpu beside --ntasks.
+            asked |= {"mpi": "srun", "nodes": site.nodes, "tasks": site.nodes, "tasks_per_gpu": 0}
+            asked |= {"gres": self._gres(site.gpus_per_run)}
+        else:
+            asked |= self._gpus(site.gpus_per_run)
+        if site.gpus_per_run > 1 or site.cpus_per_gpu:
+            threads = site.cpus_per_gpu or self.config.preset.compute.threads
+            asked["cpus_per_task"] = threads * site.gpus_per_run
+        return asked
+
+    def training_memory(self, wildcards: Run, attempt: int) -> int:
+        """Host memory of a training on each node in MB; half as much again after every failed attempt."""
+        estimate = self.estimates.get(wildcards.name)
+        memory = max(self.site.host_memory_mb, estimate.memory_mb if estimate else 0)
+        return math.ceil(memory * self.site.gpus_per_run * (1 + attempt) / 2)
+
+    def training_minutes(self, wildcards: Run) -> int:
+        """Time limit of a training: half as much again as the plan says and ten minutes, at most a slot."""
+        site, estimate = self.site, self.estimates.get(wildcards.name)
+        if estimate is None:
+            return site.slot_minutes
+        alone = estimate.minutes / (site.gpus_per_run * site.nodes)
+        return min(site.slot_minutes, math.ceil(1.5 * alone + 10))
+
+    def minutes(self, usual: int) -> Any:
+        """Time limit of a job that cannot go on where it stopped: longer at every attempt, at most a slot."""
+        return lambda wildcards, attempt: min(self.site.slot_minutes, usual * attempt)
+
+    def _place(self) -> dict[str, Value]:
+        partition = self.site.gpu_partition or self.site.partition
+        return self.cpu | _given(slurm_partition=partition, constraint=self.site.constraint)
+
+    def _gpus(self, count: int) -> dict[str, Value]:
+        if self.site.gpu_request == "gres":
+            return {"gres": self._gres(count)}
+        return {"gpu": count} | _given(gpu_model=self.site.gpu_type)
+
+    def _gres(self, count: int) -> str:
+        return ":".join(filter(None, ("gpu", self.site.gpu_type, str(count))))
+
+
+def _given(**values: Value | None) -> dict[str, Value]:
+    return {key: value for key, value in values.items() if value is not None}
