@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from spsr.data import collection, datasets, registry
+from spsr.data.hashing import SourceError
 from spsr.data.matching import ClashError, match
 from spsr.data.passport import known_hashes, passport, pixel_hash
 from spsr.data.spectrum import THRESHOLD, looks_upsampled, steepness
@@ -178,6 +179,21 @@ def test_bad_archive_leaves_nothing(tmp_path: Path, resources: Path, bad: list[s
     with pytest.raises(Exception, match=r"outside|both|lacks 1 of 5 images \(baby\)"):
         unpack("Set5", file)
     assert not resources.exists() or not list(resources.rglob("*"))
+
+
+def test_archive_of_enlarged_images_is_refused(tmp_path: Path, resources: Path) -> None:
+    from spsr.data.bundled import photographs
+
+    photo = read_rgb(photographs(["coffee"])["coffee"])
+    with zipfile.ZipFile(tmp_path / "a", "w") as opened:
+        for n, name in enumerate(SET5):
+            buffer = io.BytesIO()
+            crop = photo[40 * n : 40 * n + 120, 100:220]
+            Image.fromarray(to_uint8(imresize(crop, 2))).save(buffer, format="PNG")
+            opened.writestr(f"Set5/{name}.png", buffer.getvalue())
+    with pytest.raises(SourceError, match="enlarged ones"):
+        unpack("Set5", tmp_path / "a")
+    assert not list((resources / "datasets").iterdir())
 
 
 def test_names_of_the_benchmarks(shared_data: Path) -> None:

@@ -10,13 +10,17 @@ from spsr.config.layout import resources
 from spsr.data.archives import extract, members
 from spsr.data.download import Progress, silent
 from spsr.data.hashing import SourceError
+from spsr.data.locking import alone
 from spsr.data.matching import ClashError, match
 from spsr.data.registry import Dataset, dataset
 from spsr.data.sources import AnySource, obtain
+from spsr.data.spectrum import looks_upsampled
 from spsr.errors import InputError
 from spsr.files import write_text
+from spsr.images import read_rgb
 
 _DEPTH = 3
+_SAMPLE = 20
 
 
 def images(name: str) -> dict[str, Path]:
@@ -108,18 +112,20 @@ def fetch(
         found = in_folder(name, folder.resolve())
         _write_record(name, {"source": str(folder.resolve()), "folder": str(folder.resolve())})
         return found
-    if available(name):
-        return images(name)
-    known = record(name)
-    obtain(
-        name,
-        entry.sources,
-        resources() / "downloads" / f"{name}.archive",
-        lambda file, source, digest: _unpack(name, entry, file, source, digest),
-        recorded={known["source"]: known["sha256"]} if "sha256" in known else {},
-        progress=progress,
-        backoff=backoff,
-    )
+    downloads = resources() / "downloads" / name
+    with alone(downloads):
+        if available(name):
+            return images(name)
+        known = record(name)
+        obtain(
+            name,
+            entry.sources,
+            downloads / f"{name}.archive",
+            lambda file, source, digest: _unpack(name, entry, file, source, digest),
+            recorded={known["source"]: known["sha256"]} if "sha256" in known else {},
+            progress=progress,
+            backoff=backoff,
+        )
     return images(name)
 
 
@@ -146,6 +152,7 @@ def _unpack(name: str, entry: Dataset, archive: Path, source: AnySource, digest:
         for image, path in chosen.items():
             (staging / "unpacked").joinpath(*path.parts).replace(staging / f"{image}{path.suffix.lower()}")
         shutil.rmtree(staging / "unpacked")
+        _refuse_upsampled(sorted(staging.iterdir()))
         shutil.rmtree(target, ignore_errors=True)
         staging.replace(target)
     finally:
@@ -153,6 +160,17 @@ def _unpack(name: str, entry: Dataset, archive: Path, source: AnySource, digest:
     _write_record(
         name, {"source": source.label, "sha256": digest, "licence": entry.licence, "citation": entry.citation}
     )
+
+
+def _refuse_upsampled(files: list[Path]) -> None:
+    """Archives of enlarged images are in circulation (Urban100): look at some of the images."""
+    sample = files[:: max(1, len(files) // _SAMPLE)]
+    try:
+        enlarged = [file.name for file in sample if looks_upsampled(read_rgb(file))]
+    except InputError as error:
+        raise SourceError(f"the archive holds a damaged image ({error})") from error
+    if 2 * len(enlarged) > len(sample):
+        raise SourceError(f"its images are enlarged ones ({', '.join(enlarged[:3])}), not the originals")
 
 
 def _own_names(entry: Dataset) -> set[str]:

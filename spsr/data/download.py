@@ -17,7 +17,8 @@ Progress = Callable[[str, int, int | None], None]
 """Called with what is being worked on, the units done and the units in all (None when unknown)."""
 
 ATTEMPTS = 4
-_TIMEOUT = 30.0
+CONNECT_ATTEMPTS = 2
+_TIMEOUT = 20.0
 _BLOCK = 1 << 18
 _TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
@@ -28,6 +29,14 @@ def silent(what: str, done: int, total: int | None) -> None:
 
 class _TransientError(Exception):
     """A failure after which the same request may succeed."""
+
+    attempts = ATTEMPTS
+
+
+class _NoConnectionError(_TransientError):
+    """Nothing answers; where packets are dropped in silence, each attempt takes the whole time limit."""
+
+    attempts = CONNECT_ATTEMPTS
 
 
 @dataclass
@@ -72,10 +81,10 @@ def download(
         except _TransientError as error:
             advanced = transfer.resumable and partial.exists() and partial.stat().st_size > before
             failures = 1 if advanced else failures + 1
-            if failures >= ATTEMPTS:
+            if failures >= error.attempts:
                 if not transfer.resumable:
                     partial.unlink(missing_ok=True)
-                raise SourceError(f"{error} ({ATTEMPTS} attempts)") from error
+                raise SourceError(f"{error} ({failures} attempts)") from error
             time.sleep(backoff * 2 ** (failures - 1))
         except SourceError:
             partial.unlink(missing_ok=True)
@@ -112,7 +121,7 @@ def _attempt(url: str, partial: Path, transfer: _Transfer, size: int | None, lab
     except urllib.error.URLError as error:
         if isinstance(error.reason, socket.gaierror):
             raise SourceError("host name cannot be resolved (no network?)") from error
-        raise _TransientError(f"no connection ({error.reason})") from error
+        raise _NoConnectionError(f"no connection ({error.reason})") from error
     except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
         raise _TransientError(f"the connection broke ({type(error).__name__})") from error
 

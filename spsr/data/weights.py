@@ -7,6 +7,7 @@ from pathlib import Path
 from spsr.config.layout import resources
 from spsr.data.download import Progress, silent
 from spsr.data.hashing import SourceError, check_file, file_hash
+from spsr.data.locking import alone
 from spsr.data.registry import Weight, weight
 from spsr.data.sources import AnySource, obtain
 from spsr.errors import InputError
@@ -50,21 +51,23 @@ def fetch(name: str, *, folder: Path | None = None, progress: Progress = silent,
     Raises:
         InputError: no source worked, or the folder does not hold the file; one line with every reason.
     """
-    entry, known = weight(name), record(name)
-    target = stored(name)
-    if target.is_file() and known.get("sha256") == file_hash(target):
-        return target
-    if folder is not None:
-        return _import(name, entry, folder)
-    return obtain(
-        name,
-        entry.sources,
-        resources() / "downloads" / entry.file,
-        lambda file, source, digest: _store(name, entry, file, source, digest),
-        recorded={known["source"]: known["source_sha256"]} if known else {},
-        progress=progress,
-        backoff=backoff,
-    )
+    entry, target = weight(name), stored(name)
+    downloads = resources() / "downloads" / name
+    with alone(downloads):
+        known = record(name)
+        if target.is_file() and known.get("sha256") == file_hash(target):
+            return target
+        if folder is not None:
+            return _import(name, entry, folder)
+        return obtain(
+            name,
+            entry.sources,
+            downloads / entry.file,
+            lambda file, source, digest: _store(name, entry, file, source, digest),
+            recorded={known["source"]: known["source_sha256"]} if known else {},
+            progress=progress,
+            backoff=backoff,
+        )
 
 
 def _import(name: str, entry: Weight, folder: Path) -> Path:
