@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
 
+from spsr import models
 from spsr.errors import InputError
+from spsr.evaluation.split import split_at_upsampling
 from spsr.evaluation.upscale import collect_inputs, upscale_files, upscale_hr, upscale_image
 from spsr.images import bicubic, degrade, read_rgb, write_png
 from spsr.resize import imresize, to_uint8
@@ -46,8 +48,8 @@ def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.integers(1, 60), st.integers(1, 60), st.integers(3, 6), st.integers(1, 20))
+@settings(max_examples=12, deadline=None)
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(3, 6), st.integers(5, 20))
 def test_tiled_network_output_is_that_of_the_whole_image(height: int, width: int, overlap: int, core: int) -> None:
     network, image, tile = SmallNetwork(), noise(height, width), 2 * overlap + core
     whole = upscale_image(network, image, tile=1000)
@@ -56,6 +58,70 @@ def test_tiled_network_output_is_that_of_the_whole_image(height: int, width: int
     assert tiled.shape == whole.shape == (4 * height, 4 * width, 3)
     assert np.abs(tiled.astype(int) - whole).max() <= 1
     assert network.largest <= tile or height * width <= tile * tile
+
+
+class FarSeeingNetwork(nn.Module):
+    """Its LR part sees 40 pixels far with full weight; its HR part is like ESRGAN's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            self.head = nn.Conv2d(3, 8, 3, padding=1)
+            self.far = nn.ModuleList(nn.Conv2d(8, 8, 5, padding=8, dilation=4) for _ in range(5))
+            self.up = nn.Conv2d(8, 8, 3, padding=1)
+            self.last = nn.Conv2d(8, 3, 3, padding=1)
+
+    def forward(self, lr: torch.Tensor, gain: float = 2.0) -> tuple[torch.Tensor, torch.Tensor]:
+        x = self.head(lr)
+        for layer in self.far:
+            x = x + gain * nn.functional.leaky_relu(layer(x), 0.2)
+        for _ in range(2):
+            x = nn.functional.leaky_relu(self.up(nn.functional.interpolate(x, scale_factor=2)), 0.2)
+        return self.last(x), x
+
+
+def test_a_network_that_sees_farther_than_any_overlap_is_still_exact_in_tiles() -> None:
+    network, image = FarSeeingNetwork(), noise(61, 90)
+    whole = upscale_image(network, image, tile=1000)
+    tiled = upscale_image(network, image, tile=24, overlap=2)
+    assert np.abs(tiled.astype(int) - whole).max() <= 1
+    assert whole.std() > 5
+    split = split_at_upsampling(network.eval())
+    assert split is not None
+    assert split.context == 5
+
+
+@pytest.mark.parametrize("name", sorted(models.GENERATORS))
+def test_every_generator_splits_at_its_upsampling(name: str) -> None:
+    sizes = {"rrdb": {"blocks": 1}, "spsr": {"blocks": 4}, "edsr": {"blocks": 1}, "srresnet": {"blocks": 1}}
+    sizes["rcan"] = {"groups": 1, "blocks": 1, "reduction": 4}
+    network = models.build(name, features=8, **sizes.get(name, {})).eval()
+    split = split_at_upsampling(network)
+    assert split is not None
+    lr = torch.rand(1, 3, 9, 11, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        output = network(lr)
+        features = split.extract(lr)
+        assert (9, 11) in {feature.shape[2:] for feature in features}
+        expected = output[0] if isinstance(output, tuple) else output
+        torch.testing.assert_close(split.reconstruct(*features), expected)
+    image = noise(40, 37)
+    whole = upscale_image(network, image, tile=100).astype(int)
+    assert np.abs(upscale_image(network, image, tile=28, overlap=1) - whole).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        nn.Sequential(nn.Conv2d(3, 48, 3, padding=1), nn.PixelShuffle(4), nn.AdaptiveAvgPool2d(8)),
+        nn.Sequential(nn.Conv2d(3, 48, 3, padding=1), nn.PixelShuffle(4), nn.Conv2d(3, 3, 3, stride=2)),
+        nn.Sequential(nn.ConvTranspose2d(3, 3, 4, stride=4)),
+        SmallNetwork(),
+    ],
+)
+def test_a_network_whose_reach_is_not_known_is_not_split(network: nn.Module) -> None:
+    assert split_at_upsampling(network.eval()) is None
 
 
 def test_too_small_an_overlap_would_show(network: SmallNetwork) -> None:

@@ -1,7 +1,7 @@
 """Super-resolving image files with a network or with bicubic interpolation, in bounded memory."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +12,29 @@ import torch
 from torch import nn
 
 from spsr.errors import InputError
+from spsr.evaluation.split import split_at_upsampling
 from spsr.images import RGB, SCALE, bicubic, by_stem, degrade, image_index, read_rgb, select_role, write_png
 from spsr.resize import imresize, to_uint8
 
 Upscaler = nn.Module | Literal["bicubic"]
 
-TILE = 256
-"""Largest side, in LR pixels, of what a network is given at once: whole for every benchmark image of the paper."""
+TILE = 160
+"""Side, in LR pixels, of what is computed at the HR size at once; the largest network needs 80 kB for each pixel."""
 
 OVERLAP = 32
-"""LR pixels of real context around a tile; see `upscale_image`."""
+"""LR pixels of real context around the tiles of a network that cannot be split."""
 
-TileProgress = Callable[[int, int], None]
-"""Called with the number of finished tiles and of all of them."""
+BLOCK = 768
+"""Side, in LR pixels, of what the LR part of a split network is given at once: whole up to an SR image of 4K."""
+
+BLOCK_OVERLAP = 96
+"""LR pixels of real context around blocks."""
+
+Window = tuple[slice, slice]
+"""Rows and columns of an image."""
+
+TileProgress = Callable[[float], None]
+"""Called with the finished fraction of an image."""
 
 Progress = Callable[[float, int, str], None]
 """Called with the number of finished images (a fraction within one), of all of them, and the name of the current."""
@@ -35,18 +45,22 @@ def upscale_image(
 ) -> RGB:
     """Super-resolve one LR image.
 
-    An image of more than `tile`² pixels is cut into tiles, which are computed with `overlap` pixels of their real
-    surroundings (less only where the image ends, so that padding acts where it does for the whole image) and
-    from which these are cut away again. With bicubic interpolation, and with a network whose receptive field
-    reaches no farther than `overlap`, the result is that of the whole image but for floating-point rounding;
-    otherwise it differs by what the network makes of pixels more than `overlap` away.
+    An image of up to `tile`² pixels is computed at once. For a larger one the network is split at its first
+    upsampling (`spsr.evaluation.split`): the part at LR size runs on the whole image, the part at HR size in tiles
+    with all the context that it sees, and the result is that of the whole network but for floating-point rounding
+    (at most one level). Images above `BLOCK`² pixels are first cut into blocks with `BLOCK_OVERLAP` pixels of their
+    real surroundings.
+
+    Bicubic interpolation is exact in tiles. A network that cannot be split is run as a whole on tiles with `overlap`
+    pixels of their surroundings: as exact if its receptive field reaches no farther, else with an error that depends
+    on the network. Padding acts only where the image ends, as it does on the whole.
 
     Args:
         model: `"bicubic"` (×4), or a network from float 1×3×H×W in [0, 1] to 1×3×sH×sW; of a tuple the first
             element counts. It is run in evaluation mode where its parameters are.
         image: uint8 H×W×3, RGB.
-        tile: largest side of a tile with its overlap, > 2·overlap.
-        overlap: pixels of context on each side.
+        tile: largest side of a tile with its context, > 2·overlap.
+        overlap: pixels of context on each side where the network cannot be split.
         on_tile: called after each tile.
 
     Returns:
@@ -57,21 +71,25 @@ def upscale_image(
     """
     if overlap < 0 or tile <= 2 * overlap:
         raise InputError(f"tile: {tile} pixels are not more than twice the overlap of {overlap}; use larger tiles")
-    height, width = image.shape[:2]
-    whole = height * width <= tile * tile
-    rows = _pieces(height, height if whole else tile, overlap)
-    columns = _pieces(width, width if whole else tile, overlap)
-    result = np.empty((0, 0, 3), np.uint8)
+    report = on_tile or (lambda fraction: None)
     with _ready(model):
-        for done, (row, column) in enumerate(itertools.product(rows, columns), start=1):
-            part = _upscale_whole(model, image[row.start : row.stop, column.start : column.stop])
-            scale = part.shape[0] // (row.stop - row.start)
-            if done == 1:
-                result = np.empty((height * scale, width * scale, 3), np.uint8)
-            result[row.kept(scale), column.kept(scale)] = part[row.inner(scale), column.inner(scale)]
-            if on_tile:
-                on_tile(done, len(rows) * len(columns))
-    return result
+        if not isinstance(model, nn.Module):
+            return _tiled(image.shape, tile, overlap, lambda at, _: to_uint8(imresize(image[at], SCALE)), report)
+        large = image.shape[0] * image.shape[1] > tile * tile
+        split = split_at_upsampling(model) if large else None
+        if split is None:
+            return _tiled(image.shape, tile, overlap, lambda at, _: _run(model, _tensor(image[at], model)), report)
+
+        def block(at: Window, block_report: TileProgress) -> RGB:
+            lr = _tensor(image[at], model)
+            features, size = split.extract(lr), lr.shape[2:]
+
+            def reconstruct(inner: Window, _: TileProgress) -> RGB:
+                return _run(split.reconstruct, *split.window(features, size, *inner))
+
+            return _tiled(size, tile, split.context, reconstruct, block_report)
+
+        return _tiled(image.shape, BLOCK, BLOCK_OVERLAP, block, report)
 
 
 def upscale_hr(model: Upscaler, hr: RGB, *, tile: int = TILE, overlap: int = OVERLAP) -> RGB:
@@ -162,6 +180,9 @@ class _Piece:
     last: int
     stop: int
 
+    def computed(self) -> slice:
+        return slice(self.start, self.stop)
+
     def kept(self, scale: int) -> slice:
         """Where the kept stretch lies in the whole result."""
         return slice(self.first * scale, self.last * scale)
@@ -169,6 +190,35 @@ class _Piece:
     def inner(self, scale: int) -> slice:
         """Where the kept stretch lies in the result of this piece."""
         return slice((self.first - self.start) * scale, (self.last - self.start) * scale)
+
+
+def _tiled(
+    shape: Sequence[int],
+    tile: int,
+    overlap: int,
+    compute: Callable[[Window, TileProgress], RGB],
+    report: TileProgress,
+) -> RGB:
+    """Put together what `compute` gives for tiles of an H×W image; up to tile² pixels are one tile."""
+    height, width = shape[:2]
+    whole = height * width <= tile * tile
+    rows = _pieces(height, height if whole else tile, overlap)
+    columns = _pieces(width, width if whole else tile, overlap)
+    count = len(rows) * len(columns)
+    result = np.empty((0, 0, 3), np.uint8)
+    for number, (row, column) in enumerate(itertools.product(rows, columns)):
+        part = compute((row.computed(), column.computed()), _share(report, number, count))
+        scale = part.shape[0] // (row.stop - row.start)
+        if number == 0:
+            result = np.empty((height * scale, width * scale, 3), np.uint8)
+        result[row.kept(scale), column.kept(scale)] = part[row.inner(scale), column.inner(scale)]
+        report((number + 1) / count)
+    return result
+
+
+def _share(report: TileProgress, number: int, count: int) -> TileProgress:
+    """Reports on one of `count` tiles as a part of the whole."""
+    return lambda fraction: report((number + fraction) / count)
 
 
 def _pieces(length: int, tile: int, overlap: int) -> list[_Piece]:
@@ -181,12 +231,16 @@ def _pieces(length: int, tile: int, overlap: int) -> list[_Piece]:
     ]
 
 
-def _upscale_whole(model: Upscaler, image: RGB) -> RGB:
-    if not isinstance(model, nn.Module):
-        return to_uint8(imresize(image, SCALE))
+def _tensor(image: RGB, model: nn.Module) -> torch.Tensor:
+    """uint8 H×W×3 → 1×3×H×W in [0, 1], of the type and on the device of the network's parameters."""
     parameter = next(model.parameters(), torch.empty(0))
     pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
-    output = model(pixels.to(parameter.device, parameter.dtype) / 255)
+    return pixels.to(parameter.device, parameter.dtype) / 255
+
+
+def _run(network: nn.Module, *inputs: torch.Tensor) -> RGB:
+    """The first output of a network as uint8 sH×sW×3: clipped to [0, 1], times 255, rounded."""
+    output = network(*inputs)
     sr: torch.Tensor = output[0] if isinstance(output, tuple | list) else output
     levels = sr[0].clamp(0, 1).mul(255).round().to(torch.uint8)
     return levels.permute(1, 2, 0).cpu().numpy()
@@ -210,4 +264,4 @@ def _ready(model: Upscaler) -> Iterator[None]:
 def _tile_report(progress: Progress | None, number: int, total: int, stem: str) -> TileProgress | None:
     if progress is None:
         return None
-    return lambda done, tiles: progress(number + done / tiles, total, stem)
+    return lambda fraction: progress(number + fraction, total, stem)
