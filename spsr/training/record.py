@@ -75,7 +75,7 @@ def read(out: Path) -> dict[str, Any] | None:
     try:
         content = yaml.safe_load((out / RECORD).read_text(encoding="utf-8"))
         return {"settings": content["settings"], "inputs": content["inputs"]}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise InputError(f"{out / RECORD}: is not the record of a run; add --restart to move it aside") from error

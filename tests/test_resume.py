@@ -1,0 +1,129 @@
+"""A run that is killed again and again ends with the bytes of one that never was."""
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections import Counter
+from itertools import cycle, islice, product
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+
+import pytest
+from small_runs import command
+from synthetic import toy_config
+
+from spsr.config import Config
+
+OUTPUTS = ("model.safetensors", "events.jsonl")
+STOPPED = 75
+
+
+def small_config(folder: Path) -> Config:
+    schedule = {"iterations": 24, "batch": 2, "learning_rate": 1e-3, "milestones": [12], "log_every": 5}
+    return toy_config(
+        folder,
+        schedules={
+            "gan": schedule | {"patch": 32, "checkpoint_every": 4},
+            "contrastive": schedule | {"patch": 96, "checkpoint_every": 4},
+            "psnr": schedule | {"patch": 32, "checkpoint_every": 4},
+            "jigsaw": schedule | {"patch": 84, "checkpoint_every": 4},
+        },
+        networks={"discriminator": {"channels": 2}},
+    )
+
+
+@pytest.fixture(scope="module")
+def server() -> ForkServerContext:
+    """Processes that start in milliseconds: they are forked from one that has imported everything."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["small_runs", "torch._dynamo"])
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PYTHONPATH", str(Path(__file__).parent))
+        first = context.Process(target=int)
+        first.start()
+        first.join()
+    return context
+
+
+def start(server: ForkServerContext, config: Config, name: str, out: Path, slow: float = 0.0) -> ForkServerProcess:
+    process = server.Process(target=command, args=(config, name, out, slow))
+    process.start()
+    return process
+
+
+def finish(server: ForkServerContext, config: Config, name: str, out: Path) -> float:
+    """Run to the end; the seconds that it took."""
+    begun = time.monotonic()
+    process = start(server, config, name, out)
+    process.join()
+    assert process.exitcode == 0
+    return time.monotonic() - begun
+
+
+def wait_for_steps(process: ForkServerProcess, out: Path) -> None:
+    """Until this execution takes its first step (or ends)."""
+    ledger = out / "ledger.jsonl"
+    size = ledger.stat().st_size if ledger.exists() else 0
+    while process.is_alive() and (ledger.stat().st_size if ledger.exists() else 0) == size:
+        time.sleep(0.002)
+
+
+def writing(out: Path) -> bool:
+    return any(out.glob("checkpoints/.*.part.pt"))
+
+
+def wait_for_writing(process: ForkServerProcess, out: Path) -> None:
+    """Until a checkpoint is being written (or the process ends)."""
+    while process.is_alive() and not writing(out):
+        time.sleep(0.001)
+
+
+def kill_at_random(
+    server: ForkServerContext, config: Config, name: str, out: Path, kills: int, seconds: float
+) -> Counter[str]:
+    """Start a run of so many seconds until it has been killed `kills` times, then let it end; what struck it."""
+    chance = random.Random(name)
+    struck: Counter[str] = Counter()
+    for number, while_writing in islice(cycle(product((signal.SIGKILL, signal.SIGTERM), (False, True))), kills):
+        process = start(server, config, name, out, slow=0.005 if while_writing else 0.0)
+        wait_for_steps(process, out)
+        time.sleep(chance.uniform(0, seconds / 5))
+        if while_writing:
+            wait_for_writing(process, out)
+        struck["while writing"] += writing(out)
+        os.kill(process.pid or 0, number)
+        process.join()
+        assert process.exitcode in (-number, STOPPED, 0)
+        struck[number.name] += process.exitcode != 0
+        if process.exitcode == 0:
+            break
+    finish(server, config, name, out)
+    return struck
+
+
+def check(server: ForkServerContext, folder: Path, name: str, kills: int) -> None:
+    """Kill runs, one after the other, until `kills` have struck; each ends as the whole one."""
+    config = small_config(folder)
+    seconds = finish(server, config, name, folder / "whole")
+    struck: Counter[str] = Counter()
+    while (left := kills - struck["SIGKILL"] - struck["SIGTERM"]) > 0:
+        out = folder / f"killed-{left}"
+        struck += kill_at_random(server, config, name, out, left, seconds)
+        for output in OUTPUTS:
+            assert (out / output).read_bytes() == (folder / "whole" / output).read_bytes(), output
+        assert [path.name for path in (out / "checkpoints").iterdir()] == ["final.pt"]
+    print(f"{name}: {dict(struck)}")
+    assert struck["while writing"] > 0
+
+
+@pytest.mark.parametrize("name", ["spsr_g", "spsr_p", "nse_p_h"])
+def test_a_killed_run_ends_with_the_bytes_of_a_whole_one(server: ForkServerContext, tmp_path: Path, name: str) -> None:
+    check(server, tmp_path, name, kills=4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["spsr_g", "spsr_p", "nse_p_h"])
+def test_twenty_kills_leave_the_bytes_of_a_whole_run(server: ForkServerContext, tmp_path: Path, name: str) -> None:
+    check(server, tmp_path, name, kills=20)
