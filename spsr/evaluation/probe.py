@@ -1,6 +1,5 @@
 """What extractors know: accuracies of fresh heads on frozen features (Section 5.2, Appendix B.2; Figs. 6, 14, 15)."""
 
-import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -146,8 +145,8 @@ def _train_head(
 def _settings(config: Config, name: str, pretext: Pretext, schedule: Schedule, seed: int) -> TrainingSettings:
     """What the weights of a head depend on: the extractor's settings, with its own schedule and task."""
     settings = config.training_settings(name, seed)
-    task = {"probe": pretext.name, "pretext": dataclasses.asdict(pretext)}
-    return settings.model_copy(update={"schedule": schedule, "settings": settings.settings | task})
+    update = {"schedule": schedule, "settings": settings.settings | {"probe": str(pretext)}}
+    return settings.model_copy(update=update)
 
 
 def _images(config: Config, dataset: str) -> dict[str, RGB]:

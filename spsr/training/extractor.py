@@ -39,7 +39,7 @@ class ExtractorTask:
         compute = compute or Compute()
         self._memory_format = torch.channels_last if compute.channels_last else torch.contiguous_format
         self._bf16 = compute.precision == "bf16"
-        self.extractor = extractor.to(memory_format=self._memory_format).train(not frozen)
+        self.extractor = extractor.to(memory_format=self._memory_format).train(not frozen)  # type: ignore[call-overload]
         self.head = head.train()
         self.model = self.head if frozen else self.extractor
         self.flops_per_step = flops_per_step
@@ -50,16 +50,17 @@ class ExtractorTask:
         self.optimiser = adam(parameter for network in trained for parameter in network.parameters())
 
     def _extract(self, images: Tensor) -> Tensor:
-        if self._frozen:
-            with torch.no_grad():
-                return self.extractor(images)
-        return self.extractor(images)
+        """Features in the precision of the preset; heads and losses are always fp32."""
+        with (
+            torch.set_grad_enabled(not self._frozen),
+            torch.autocast(images.device.type, torch.bfloat16, enabled=self._bf16),
+        ):
+            return self.extractor(images)
 
     def loss(self, step: int) -> Tensor:
         """The loss of the 0-based `step`, with its gradient attached."""
         images = self._sampler.hr(step).contiguous(memory_format=self._memory_format)
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=self._bf16):
-            return self._pretext.loss(self._see, self.head, images, self._seed, step)
+        return self._pretext.loss(self._see, self.head, images, self._seed, step)
 
     def step(self, step: int) -> dict[str, Tensor]:
         """The 0-based optimisation step: the loss by the name of the task."""

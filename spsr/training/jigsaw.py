@@ -1,5 +1,6 @@
 """Jigsaw puzzles: the order in which the features of a 2x2 grid were laid out (Section 4.2, eq. 13)."""
 
+from collections.abc import Callable
 from itertools import permutations
 
 import numpy as np
@@ -54,7 +55,7 @@ def cell_vectors(features: Tensor, grids: Tensor) -> Tensor:
     return gather(features, grids)
 
 
-def window_vectors(extractor: nn.Module, images: Tensor, grids: Tensor) -> Tensor:
+def window_vectors(extractor: Callable[[Tensor], Tensor], images: Tensor, grids: Tensor) -> Tensor:
     """Features of the grid's windows cut out and seen one by one, N x 3 x H x W and N x 4 x 2 to N x 4 x C.
 
     For networks whose receptive field is larger than the distance of the windows (VGG19, ResNet18): cut out,

@@ -1,5 +1,6 @@
 """The two self-supervised tasks as something to train: a loss on patches that is a function of (seed, step)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,6 +13,9 @@ from spsr.models.nse import CHANNELS, STRIDE
 from spsr.training import contrastive, distributed, jigsaw
 from spsr.training.cells import INPUTS, Sampling
 from spsr.training.patches import random_words
+
+Extract = Callable[[Tensor], Tensor]
+"""Images N x 3 x H x W in [0, 1] to features N x C x h x w."""
 
 
 class Pretext(Protocol):
@@ -27,11 +31,11 @@ class Pretext(Protocol):
     def head(self) -> nn.Module:
         """A fresh network that solves the task from the features."""
 
-    def loss(self, extractor: nn.Module, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
+    def loss(self, extractor: Extract, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
         """Mean loss over patches N x 3 x H x W in [0, 1]; of several processes each has its share of the batch."""
 
     def solved(
-        self, extractor: nn.Module, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int
+        self, extractor: Extract, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int
     ) -> Tensor:
         """Whether each patch of a test batch is solved in each repeat, N x repeats booleans."""
 
@@ -53,7 +57,7 @@ class Contrastive:
         """The predictor P."""
         return build("predictor", vectors=len(INPUTS[self.sampling]))
 
-    def loss(self, extractor: nn.Module, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
+    def loss(self, extractor: Extract, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
         """Eq. 11 at random anchors."""
         cells = images.shape[-2] // STRIDE, images.shape[-1] // STRIDE
         patches = len(images) * distributed.world()
@@ -62,12 +66,12 @@ class Contrastive:
         return contrastive.info_nce(extractor(images).float(), anchors, self.sampling, head)
 
     def solved(
-        self, extractor: nn.Module, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int
+        self, extractor: Extract, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int
     ) -> Tensor:
         """Whether the prediction is nearest to its anchor; each repeat draws an anchor on each patch."""
         features = extractor(images)
         anchors = contrastive.draw_anchors(
-            randomness(seed, batch), len(images), repeats, tuple(features.shape[-2:]), self.sampling
+            randomness(seed, batch), len(images), repeats, (features.shape[-2], features.shape[-1]), self.sampling
         )
         return contrastive.top1(features, anchors.to(images.device), self.sampling, head)
 
@@ -89,13 +93,13 @@ class Jigsaw:
         """The classifier J."""
         return build("jigsaw_head", channels=self.channels)
 
-    def vectors(self, extractor: nn.Module, images: Tensor, grids: Tensor) -> Tensor:
+    def vectors(self, extractor: Extract, images: Tensor, grids: Tensor) -> Tensor:
         """Features of the cells of each patch's grid, N x 4 x C."""
         if self.windows:
             return jigsaw.window_vectors(extractor, images, grids).float()
         return jigsaw.cell_vectors(extractor(images).float(), grids)
 
-    def loss(self, extractor: nn.Module, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
+    def loss(self, extractor: Extract, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
         """Eq. 13 with the grid at a random place and in a random order."""
         generator, patches = randomness(seed, step), len(images) * distributed.world()
         grids = jigsaw.draw_grids(generator, patches, min(images.shape[-2:]) // STRIDE)
@@ -103,7 +107,7 @@ class Jigsaw:
         return jigsaw.jigsaw_loss(self.vectors(extractor, images, _share(grids, images)), labels, head)
 
     def solved(
-        self, extractor: nn.Module, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int
+        self, extractor: Extract, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int
     ) -> Tensor:
         """Whether the order of the grid near the centre is told; each repeat draws another order."""
         grids = jigsaw.central_grids(len(images), min(images.shape[-2:]) // STRIDE).to(images.device)

@@ -1,0 +1,60 @@
+"""Figures of the extractors, and the data beside them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from spsr.config import load
+from spsr.errors import InputError
+from spsr.reporting import extractor_figures as figures
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return load()
+
+
+def write_probe(config, name, task, accuracies):
+    rows = [
+        (name, task, dataset, repeat, accuracy, 40)
+        for dataset in ("Set5", "BSD100")
+        for repeat, accuracy in enumerate(accuracies)
+    ]
+    file = config.layout.probe(name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    columns = ["extractor", "task", "dataset", "repeat", "accuracy", "n"]
+    pd.DataFrame(rows, columns=columns).to_csv(file, index=False)
+
+
+def test_bars_are_means_with_their_spread(config, tmp_path):
+    write_probe(config, "nse_p_h", "contrastive", (0.2, 0.3, 0.4))
+    write_probe(config, "nse_p_c", "contrastive", (0.5, 0.5, 0.5))
+    written = figures.draw_figure_14(config, tmp_path)
+    assert {file.name for file in written} == {"figure14.png", "figure14.pdf", "figure14.csv"}
+    data = pd.read_csv(tmp_path / "figure14.csv")
+    assert data.extractor.tolist() == ["nse_p_h"] * 2 + ["nse_p_c"] * 2
+    np.testing.assert_allclose(data["mean"], [0.3, 0.3, 0.5, 0.5])
+    np.testing.assert_allclose(data["sd"], [0.1, 0.1, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(data["chance"], 1 / 2036, rtol=1e-5)
+    assert set(data["n"]) == {40}
+
+
+def test_nothing_probed_names_the_command(config, tmp_path):
+    with pytest.raises(InputError, match="spsr probe nse_p_h"):
+        figures.draw_figure_15(config, tmp_path)
+
+
+def test_principal_colours_show_a_difference_of_features_as_one_of_colours():
+    features = np.zeros((8, 8, 5))
+    features[:, 4:, 2] = 3.0
+    features[:4, :, 4] = 1.0
+    colours, explained = figures.principal_colours(features)
+    assert colours.shape == (8, 8, 3)
+    assert colours.min() >= 0
+    assert colours.max() <= 1
+    assert (colours[:, 4:, 0] == 1).all()
+    assert (colours[:, :4, 0] == 0).all()
+    np.testing.assert_allclose(explained, [0.9, 0.1, 0], atol=1e-12)
+    again, _ = figures.principal_colours(features[::-1])
+    np.testing.assert_allclose(again, colours[::-1])
