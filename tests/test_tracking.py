@@ -1,7 +1,6 @@
 """MLflow: every finished run is imported once, completely, and again only when its files changed."""
 
 import json
-import os
 import shutil
 import socket
 from pathlib import Path
@@ -199,6 +198,6 @@ def test_a_server_needs_runs_and_a_free_port(toy: Config) -> None:
         taken.listen()
         with pytest.raises(InputError, match="something else answers"):
             serve(toy, taken.getsockname()[1], print)
-    os.remove(tracking.database(toy))
+    tracking.database(toy).unlink()
     with pytest.raises(InputError, match="run `spsr track"):
         serve(toy, 5000, print)

@@ -88,7 +88,7 @@ class Run:
     @property
     def means(self) -> dict[str, float]:
         """Means over images of this seed, as `DATASET/METRIC`."""
-        found = {}
+        found: dict[str, float] = {}
         for dataset in self.score_files:
             scores = read_scores(self.config, self.name, dataset)
             if scores is None or self.seed not in scores.seeds:

@@ -242,8 +242,9 @@ def _accuracies(run: Run) -> dict[str, float]:
         return {}
     import pandas as pd
 
-    means = pd.read_csv(path).groupby(["task", "dataset"])["accuracy"].mean()
-    return {f"probe/{task}/{dataset}": float(value) for (task, dataset), value in means.items()}
+    means = pd.read_csv(path).groupby(["task", "dataset"], as_index=False)["accuracy"].mean()
+    rows = zip(means["task"], means["dataset"], means["accuracy"], strict=True)
+    return {f"probe/{task}/{dataset}": float(value) for task, dataset, value in rows}
 
 
 def _params(run: Run) -> dict[str, str]:

@@ -1,0 +1,45 @@
+"""Fig. 11: what SPSR-G recovers when the features of its gradient branch are zeros at inference."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from spsr.config import Config
+from spsr.images import RGB, degrade
+from spsr.reporting.figures.gradients import METHOD
+from spsr.reporting.figures.panels import Sheet, show, title_of
+from spsr.reporting.figures.pictures import FigureData, Picture, find
+from spsr.reporting.figures.style import COLUMN_WIDTH
+from spsr.resize import to_uint8
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def with_and_without_branch(config: Config, picture: Picture) -> tuple[RGB, RGB] | None:
+    """The SR image with zeros for the gradient features, and the complete one; None if SPSR-G was not trained."""
+    import torch
+
+    from spsr.models.checkpoint import from_checkpoint
+
+    file = config.layout.model(METHOD, config.seeds(METHOD)[0])
+    if config.method(METHOD).source != "trained" or not file.is_file():
+        return None
+    model = from_checkpoint(file).eval()
+    lr = torch.from_numpy(degrade(picture.hr).astype(np.float32) / 255).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        results = [model(lr, use_gradient_features=used)[0][0] for used in (False, True)]
+    without, complete = (to_uint8(255 * result.permute(1, 2, 0).double().numpy()) for result in results)
+    return without, complete
+
+
+def draw(config: Config, data: FigureData) -> "Figure":
+    """Two parts side by side, as wide as a column."""
+    picture = find(config, data.crops[0], 0)
+    results = None if picture is None else with_and_without_branch(config, picture)
+    sheet = Sheet(1, 2, COLUMN_WIDTH)
+    titles = ("Only the SR branch", f"Complete model, {title_of(config, METHOD)}")
+    for number, title in enumerate(titles):
+        cut = None if picture is None or results is None else picture.cut(results[number])
+        show(sheet.panel(0, number), cut, title)
+    return sheet.figure

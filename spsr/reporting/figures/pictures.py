@@ -1,0 +1,151 @@
+"""Which parts of which images a figure shows, and the pixels of each method there."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from spsr.config import CONFIGS, Config
+from spsr.config.validation import Strict, validate
+from spsr.config.yaml_source import Source
+from spsr.errors import InputError
+from spsr.images import RGB, image_index, plain_name, read_rgb
+from spsr.reporting.scores import belongs
+
+FIGURES_FILE = CONFIGS / "figures.yaml"
+
+
+class Crop(Strict):
+    """A part of a test image.
+
+    Attributes:
+        dataset: benchmark.
+        image: its name; the benchmark's first image (or next, for later crops of a figure) where it has no such.
+        box: left, top, width and height in HR pixels. Without one, or in another image, the square with the
+            strongest gradients is taken.
+    """
+
+    dataset: str
+    image: str
+    box: tuple[int, int, int, int] | None = Field(default=None, strict=False)
+
+
+class FigureData(Strict):
+    """What a figure of images shows.
+
+    Attributes:
+        crops: parts of images, in order.
+        methods: methods, in order; `HR` stands for the original.
+    """
+
+    crops: tuple[Crop, ...] = Field(strict=False, min_length=1)
+    methods: tuple[str, ...] = Field(default=(), strict=False)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A part of a prepared test image.
+
+    Attributes:
+        hr: the whole original, uint8 H×W×3.
+        box: left, top, width, height in HR pixels, multiples of 4.
+        asked: whether it is the image that the figure asks for.
+    """
+
+    dataset: str
+    image: str
+    hr: RGB
+    box: tuple[int, int, int, int]
+    asked: bool
+
+    def cut(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+        """The part of an array of the HR image's size."""
+        left, top, width, height = self.box
+        return image[top : top + height, left : left + width]
+
+
+def figure_data(name: str) -> FigureData:
+    """The declaration of a figure in `configs/figures.yaml`."""
+    source = Source(FIGURES_FILE)
+    if name not in source.data:
+        raise InputError(f"{FIGURES_FILE}: no entry '{name}'; add its crops and methods")
+    return validate(FigureData, source.data[name], source, (name,))
+
+
+def find(config: Config, crop: Crop, position: int) -> Picture | None:
+    """The picture of the crop at `position` in its figure; None if its benchmark is not prepared."""
+    if crop.dataset not in config.preset.data.benchmarks:
+        return None
+    folder = config.layout.benchmark(crop.dataset) / "HR"
+    if not folder.is_dir():
+        return None
+    files = image_index(folder)
+    by_name = {plain_name(stem): stem for stem in files}
+    asked = crop.image in by_name
+    name = by_name[crop.image] if asked else list(files)[position % len(files)]
+    hr = read_rgb(files[name])
+    box = crop.box if asked and crop.box is not None else strongest_square(hr)
+    if box[0] + box[2] > hr.shape[1] or box[1] + box[3] > hr.shape[0]:
+        raise InputError(f"{FIGURES_FILE}: the box {list(box)} does not fit into {crop.image}; correct it")
+    return Picture(crop.dataset, name, hr, box, asked)
+
+
+def find_all(config: Config, data: FigureData) -> list[tuple[Crop, Picture | None]]:
+    """The picture of every crop of a figure; a crop that would repeat an image is left out."""
+    found: list[tuple[Crop, Picture | None]] = []
+    seen: set[tuple[str, str]] = set()
+    for position, crop in enumerate(data.crops):
+        picture = find(config, crop, position)
+        if picture is not None:
+            if (picture.dataset, picture.image) in seen:
+                continue
+            seen.add((picture.dataset, picture.image))
+        found.append((crop, picture))
+    return found
+
+
+def strongest_square(image: RGB, fraction: float = 0.3) -> tuple[int, int, int, int]:
+    """The square (side: `fraction` of the shorter side, a multiple of 4) with the largest sum of gradients.
+
+    Squares lie on a grid of 8 pixels. Gradients count at most a quarter of the range, so that one hard edge does
+    not outweigh fine structure.
+    """
+    luma = image.astype(np.float64).mean(axis=2) / 255
+    vertical, horizontal = np.gradient(luma)
+    strength = np.minimum(np.hypot(vertical, horizontal), 0.25)
+    side = max(16, int(fraction * min(luma.shape)) // 4 * 4)
+    if side > min(luma.shape):
+        return 0, 0, luma.shape[1], luma.shape[0]
+    sums = np.pad(strength, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
+    totals = (sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side])[::8, ::8]
+    top, left = np.unravel_index(int(np.argmax(totals.round(6))), totals.shape)
+    return 8 * int(left), 8 * int(top), side, side
+
+
+def method_file(config: Config, method: str, picture: Picture) -> Path | None:
+    """The super-resolved image of a method's first seed; None if it was not run."""
+    if not belongs(config, method):
+        return None
+    foreign = config.method(method).images
+    folder = Path(foreign) / picture.dataset if foreign else _images(config, method, picture.dataset)
+    if not folder.is_dir():
+        return None
+    by_name = {plain_name(stem): file for stem, file in image_index(folder).items()}
+    return by_name.get(plain_name(picture.image))
+
+
+def _images(config: Config, method: str, dataset: str) -> Path:
+    return config.layout.images(method, config.seeds(method)[0], dataset)
+
+
+def method_pixels(config: Config, method: str, picture: Picture) -> RGB | None:
+    """The whole super-resolved image of a method, or `HR`; None if it was not run or has another size."""
+    if method == "HR":
+        return picture.hr
+    file = method_file(config, method, picture)
+    if file is None:
+        return None
+    image = read_rgb(file)
+    return image if image.shape == picture.hr.shape else None

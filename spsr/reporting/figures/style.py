@@ -1,0 +1,77 @@
+"""One look for all figures: readable at the width of a column, in colours that colour-blind readers can tell apart."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from spsr.files import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMN_WIDTH, PAGE_WIDTH = 3.5, 7.16
+"""Inches, in the journal's layout."""
+
+MARK_HEIGHT = 0.16
+"""Inches at the bottom of every figure, where the mark of a reduced preset stands."""
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
+"""Okabe and Ito's colours."""
+
+INK, QUIET, GAP = "#1d2733", "#5c6b7a", "#eef1f4"
+
+_SETTINGS: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 7,
+    "axes.titlesize": 7,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 6,
+    "ytick.labelsize": 6,
+    "legend.fontsize": 6,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": QUIET,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": QUIET,
+    "ytick.color": QUIET,
+    "image.interpolation": "nearest",
+    "pdf.fonttype": 42,
+    "savefig.dpi": 250,
+    "figure.dpi": 100,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Within the block, figures are drawn without a display and in the common look."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    with matplotlib.rc_context(_SETTINGS):
+        yield
+
+
+def save(figure: "Figure", folder: Path, name: str, mark: str) -> list[Path]:
+    """Write `NAME.png` and `NAME.pdf` and close the figure; the same figure gives the same bytes.
+
+    Args:
+        mark: what a reader must know of results that were not made with the paper's settings; stands in the lowest `MARK_HEIGHT`.
+    """
+    import matplotlib.pyplot as plt
+
+    if mark:
+        place = MARK_HEIGHT / 2 / figure.get_figheight()
+        figure.text(0.5, place, f"† {mark}", ha="center", va="center", fontsize=6, style="italic", color=QUIET)
+    written = []
+    for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+        target = folder / f"{name}.{suffix}"
+        with atomic_path(target) as temporary:
+            figure.savefig(temporary, metadata=metadata)
+        written.append(target)
+    plt.close(figure)
+    return written

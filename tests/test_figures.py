@@ -1,0 +1,125 @@
+"""Figures: drawn from what there is, with visible gaps for what there is not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from synthetic import photograph, toy_config, write_images, write_run
+
+from spsr.config import Config, load
+from spsr.config.yaml_source import Source
+from spsr.errors import InputError
+from spsr.reporting.figures import catalogue, edge
+from spsr.reporting.figures.losses import curves
+from spsr.reporting.figures.pictures import FIGURES_FILE, Crop, figure_data, find, find_all, strongest_square
+from spsr.reporting.runs import Run
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    monkeypatch.chdir(tmp_path)
+    return toy_config(tmp_path)
+
+
+def test_the_figures_file_names_known_figures_methods_and_datasets() -> None:
+    config = load()
+    for name in Source(FIGURES_FILE).data:
+        data = figure_data(name)
+        assert name in catalogue.FIGURES
+        assert {crop.dataset for crop in data.crops} <= set(config.preset.data.benchmarks)
+        assert set(data.methods) - {"HR"} <= set(config.methods)
+
+
+def test_a_figure_that_has_nothing_to_show_is_a_blank_with_the_reason(
+    toy: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = {name: catalogue.FIGURES[name] for name in ("figure4", "figure14")}
+    monkeypatch.setattr(catalogue, "FIGURES", kept)
+    reasons = catalogue.draw_all(toy)
+    assert list(reasons) == ["figure14"]
+    assert "no extractor has been probed" in reasons["figure14"]
+    assert (toy.layout.figures / "figure14.png").is_file()
+
+
+def test_the_strongest_square_finds_the_structure() -> None:
+    image = np.full((120, 200, 3), 128, dtype=np.uint8)
+    image[64:100, 120:156] = photograph(0)[:36, :36]
+    left, top, width, height = strongest_square(image)
+    assert (width, height) == (36, 36)
+    assert abs(left - 120) <= 8
+    assert abs(top - 64) <= 8
+
+
+def test_an_image_that_the_preset_lacks_is_replaced_and_no_image_is_shown_twice(toy: Config) -> None:
+    write_images(toy, (), images=2)
+    picture = find(toy, Crop(dataset="Urban100", image="img_004", box=(0, 0, 16, 16)), 1)
+    assert picture is not None
+    assert (picture.image, picture.asked) == ("im_001", False)
+    assert picture.box != (0, 0, 16, 16)
+    assert len(find_all(toy, figure_data("figure7"))) == 2
+
+
+def test_a_box_outside_of_its_image_is_refused(toy: Config) -> None:
+    write_images(toy, ())
+    with pytest.raises(InputError, match="does not fit into im_000"):
+        find(toy, Crop(dataset="Set5", image="im_000", box=(90, 0, 32, 32)), 0)
+
+
+@pytest.mark.parametrize("name", ["figure1", "figure7", "figure10", "figure11", "losses"])
+def test_a_figure_without_any_result_is_drawn_with_gaps(toy: Config, name: str) -> None:
+    written = catalogue.draw(toy, name)
+    assert [path.suffix for path in written] == [".png", ".pdf"]
+    with Image.open(written[0]) as image:
+        assert image.width >= 800
+
+
+def test_a_comparison_shows_the_pixels_of_the_results(toy: Config) -> None:
+    write_images(toy, ("bicubic", "spsr_p"))
+    before = {path.name: path.read_bytes() for path in catalogue.draw(toy, "figure1")}
+    again = {path.name: path.read_bytes() for path in catalogue.draw(toy, "figure1")}
+    assert again == before
+    write_images(toy, ("spsr_p", "bicubic"))
+    changed = {path.name: path.read_bytes() for path in catalogue.draw(toy, "figure1")}
+    assert changed["figure1.png"] != before["figure1.png"]
+
+
+def test_the_branch_of_a_trained_model_is_shown(toy: Config) -> None:
+    from spsr.models import build, save
+    from spsr.reporting.figures.branch import with_and_without_branch
+    from spsr.reporting.figures.gradients import branch_output
+
+    write_images(toy, ())
+    picture = find(toy, figure_data("figure10").crops[0], 0)
+    assert picture is not None
+    assert branch_output(toy, picture) is None
+    toy.layout.model("spsr_g", 0).parent.mkdir(parents=True)
+    save(build("spsr", **toy.generator_size("spsr_g")), toy.layout.model("spsr_g", 0))
+    shown = branch_output(toy, picture)
+    assert shown is not None
+    assert shown.shape == picture.hr.shape[:2]
+    pair = with_and_without_branch(toy, picture)
+    assert pair is not None
+    assert pair[0].shape == pair[1].shape == picture.hr.shape
+
+
+def test_loss_curves_are_those_of_the_event_file(toy: Config) -> None:
+    write_run(toy, "esrgan", 0, steps=10)
+    found = curves(Run(toy, "esrgan", 0))
+    assert set(found) == {"pixel/image", "perceptual/image", "adversarial/image"}
+    assert found["pixel/image"][0] == [0, 2, 4, 6, 8]
+    assert found["pixel/image"][1][0] == 1.0
+
+
+def test_a_blurry_edge_is_far_from_the_true_one_in_gradients_and_flat() -> None:
+    blurry, sharp = edge.average_of_edges(), edge.step(edge.EDGE + 1)
+    assert edge.gradient(blurry).max() < 0.3
+    assert edge.gradient(sharp).max() == 1.0
+    assert edge.distances(edge.step(edge.EDGE)) == (0.0, 0.0)
+    assert edge.distances(blurry)[1] > edge.distances(sharp)[1]
+
+
+def test_an_unknown_figure_is_refused_with_a_suggestion() -> None:
+    assert catalogue.full_name("7") == "figure7"
+    with pytest.raises(InputError, match=r"did you mean 'figure"):
+        catalogue.full_name("figure77")
