@@ -1,0 +1,45 @@
+"""Random weights in the places of fetched and trained ones, so that any method can be built and trained."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from spsr.config import Config
+from spsr.data import weights
+from spsr.models import build
+from spsr.models.checkpoint import save
+from spsr.models.layers import initialise
+from spsr.models.resnet import ResNet18
+from spsr.models.vgg import VGG19
+
+PREPROCESSING = {"vgg19": "caffe", "vgg19_torchvision": "torchvision"}
+
+
+def write_random_weights(config: Config) -> None:
+    """VGG19 and ResNet18 as the registry stores them, and every starting point and extractor of the configuration."""
+    torch.manual_seed(0)
+    for name in {config.preset.perceptual.weights, *filter(None, map(config.extractor_weights, config.extractors))}:
+        network = ResNet18() if name == "resnet18" else VGG19(PREPROCESSING[name])
+        initialise(network, gain=1)
+        state = {key: value for key, value in network.state_dict().items() if not key.endswith("batches_tracked")}
+        file = _folder_of(weights.stored(name))
+        save_file({key: value.contiguous() for key, value in state.items()}, file)
+    write_starting_points(config)
+    for name, extractor in config.extractors.items():
+        if extractor.network == "nse":
+            save(build("nse", design=extractor.design), _folder_of(config.layout.model(name, config.seeds(name)[0])))
+
+
+def write_starting_points(config: Config) -> None:
+    """Random generators in the places of the trained ones that others start from."""
+    for name in config.starting_points:
+        generator = config.method(name).generator
+        assert generator is not None
+        network = build(generator.name, **config.generator_size(name))
+        save(network, _folder_of(config.layout.model(name, config.seeds(name)[0])))
+
+
+def _folder_of(file: Path) -> Path:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return file
