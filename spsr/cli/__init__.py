@@ -10,14 +10,12 @@ import typer
 
 from spsr.cli.evaluate import evaluate
 from spsr.cli.fetch import fetch
-from spsr.cli.figure import figure
 from spsr.cli.methods import methods
-from spsr.cli.plan import plan
 from spsr.cli.prepare import prepare
 from spsr.cli.pretrain import pretrain
 from spsr.cli.probe import probe
-from spsr.cli.report import report
 from spsr.cli.score import score
+from spsr.cli.slot import slot
 from spsr.cli.table import table
 from spsr.cli.track import track
 from spsr.cli.train import train
@@ -41,11 +39,9 @@ for command in (
     score,
     evaluate,
     table,
-    figure,
-    report,
+    slot,
     track,
     ui,
-    plan,
     methods,
 ):
     app.command()(command)

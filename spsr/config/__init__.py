@@ -1,7 +1,7 @@
 """Typed, strict configuration: presets, methods, extractors and tables."""
 
 from spsr.config.config import CONFIGS, Config, TrainingSettings, digest, load
-from spsr.config.layout import Layout, resources, weights_file
+from spsr.config.layout import Layout, resources
 from spsr.config.method import Losses, Method, Term
 from spsr.config.settings import Compute, Extractor, Perceptual, Probe, Recipe, Schedule
 from spsr.config.table import Table
@@ -24,5 +24,4 @@ __all__ = [
     "digest",
     "load",
     "resources",
-    "weights_file",
 ]

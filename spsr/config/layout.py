@@ -10,11 +10,6 @@ def resources() -> Path:
     return Path(os.environ.get("SPSR_RESOURCES", "resources"))
 
 
-def weights_file(name: str) -> Path:
-    """The fetched and converted weights `name` of the registry."""
-    return resources() / "weights" / f"{name}.safetensors"
-
-
 @dataclass(frozen=True)
 class Layout:
     """Paths of one preset, relative to the current folder (the repository's root)."""
