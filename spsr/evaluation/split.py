@@ -3,6 +3,9 @@
 What a network computes at the LR size takes little memory, but sees hundreds of pixels far; what it computes at
 the HR size takes 16 times the memory a channel, but sees a few pixels. So the first part can run on the
 whole image and the second in tiles with little context, and the result is that of the whole network.
+
+Tiles of the whole network need far more: for a released 23-block RRDB generator (Real-ESRGAN ×4) on a photograph,
+context of 32, 48 and 63 LR pixels left 6.6, 0.7 and 0.1 % of all values more than one level off.
 """
 
 import inspect
