@@ -36,7 +36,7 @@ def upscale(
         from spsr import models
 
         print(models.describe(checkpoint))
-        model = models.from_checkpoint(checkpoint)
+        model = models.from_checkpoint(checkpoint, scale=4)
     elif method is not None:
         from spsr.config import load
         from spsr.evaluation.evaluate import load_upscaler

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from spsr import models
@@ -29,6 +30,8 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress | None = N
         InputError: unknown method; its weights, images or a prepared benchmark are missing (with the remedy).
     """
     method, layout = config.method(name), config.layout
+    torch.set_num_threads(config.preset.compute.threads)
+    workers = max(2, config.preset.compute.threads)
     upscaler = None if method.images is not None else load_upscaler(config, name, seed)
     written = []
     benchmarks = config.preset.data.benchmarks
@@ -44,7 +47,7 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress | None = N
             images = layout.images(name, seed, dataset)
             upscale_files(upscaler, [originals], images, from_hr=True)
         target = layout.scores(name, seed, dataset)
-        write_csv(score_pairs(match_folders(images, originals), config.preset.lpips), target)
+        write_csv(score_pairs(match_folders(images, originals), config.preset.lpips, workers=workers), target)
         written.append(target)
     if progress:
         progress(len(benchmarks), len(benchmarks), name)
@@ -52,7 +55,7 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress | None = N
 
 
 def load_upscaler(config: Config, name: str, seed: int) -> Upscaler:
-    """The network of one run of a method, or `"bicubic"`.
+    """The network of one run of a method, on a GPU if there is one, or `"bicubic"`.
 
     Raises:
         InputError: unknown method, or its weights are not there (with the command that makes them).
@@ -71,5 +74,5 @@ def load_upscaler(config: Config, name: str, seed: int) -> Upscaler:
         remedy = "name an existing checkpoint"
     if not file.is_file():
         raise InputError(f"{file}: no weights of method '{name}' with seed {seed}; {remedy}")
-    network: nn.Module = models.from_checkpoint(file)
-    return network
+    network: nn.Module = models.from_checkpoint(file, scale=4)
+    return network.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,80 @@
+"""The command line: quick to start, clear about bad input, and honest in its exit codes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spsr.config import CONFIGS
+
+ROOT = CONFIGS.parent
+
+
+def spsr(*arguments: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "spsr", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
+def refused(result: subprocess.CompletedProcess[str]) -> str:
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_help_imports_nothing_heavy():
+    check = (
+        "import sys; sys.argv = ['spsr', '--help']\n"
+        "from spsr.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'numpy', 'pandas', 'matplotlib', 'mlflow', 'snakemake', 'skimage', 'scipy'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["train", "spsrg"], "did you mean 'spsr_g'?"),
+        (["evaluate", "esrgn"], "did you mean 'esrgan'?"),
+        (["table", "tabel1"], "did you mean 'table1'?"),
+        (["pretrain", "nse_p"], "did you mean 'nse_p_"),
+        (["fetch", "Set55"], "did you mean 'Set5'?"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_an_unknown_name_is_one_line_with_the_name_that_was_meant(arguments: list[str], meant: str, tmp_path: Path):
+    assert meant in refused(spsr(*arguments, cwd=tmp_path))
+
+
+def test_a_folder_that_is_missing_is_named(tmp_path: Path):
+    assert "nowhere" in refused(spsr("score", tmp_path / "nowhere", tmp_path / "nowhere"))
+
+
+def test_a_file_that_is_no_image_is_named_and_nothing_is_written(tmp_path: Path):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    assert "broken.png" in refused(spsr("upscale", tmp_path / "broken.png", "--bicubic", "-o", tmp_path / "out"))
+    assert not list((tmp_path / "out").glob("*"))
+
+
+def test_upscale_wants_exactly_one_way(tmp_path: Path):
+    assert "exactly one" in refused(spsr("upscale", tmp_path, "-o", tmp_path / "out"))
+
+
+def test_upscaling_and_scoring_a_folder_works_as_printed_in_the_help(tmp_path: Path):
+    hr = tmp_path / "hr"
+    hr.mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(hr / "noise.png")
+    done = spsr("upscale", hr, "--bicubic", "--from-hr", "-o", tmp_path / "sr")
+    assert done.returncode == 0, done.stderr
+    done = spsr("score", tmp_path / "sr", hr, "--lpips", "none", "--csv", tmp_path / "scores.csv")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "scores.csv").read_text().splitlines()[0] == "image,lpips,psnr,ssim,ssim_standard"
