@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
@@ -201,7 +202,8 @@ def draw_features(config: Config, out: Path) -> list[Path]:
             axes.set_title(title)
 
     data = pd.DataFrame(rows, columns=["extractor", "component", "explained_variance"])
-    return _write(out, "features", (PAGE_WIDTH, lines * (0.2 + PAGE_WIDTH / columns * image.shape[0] / image.shape[1])), draw, data, config.preset.mark)
+    height = lines * (0.2 + PAGE_WIDTH / columns * image.shape[0] / image.shape[1])
+    return _write(out, "features", (PAGE_WIDTH, height), draw, data, config.preset.mark)
 
 
 def principal_colours(features: NDArray[np.float64]) -> tuple[NDArray[np.float64], list[float]]:
@@ -254,7 +256,7 @@ def _write(
 ) -> list[Path]:
     """Draw `NAME.png` and `NAME.pdf`, and write the data to `NAME.csv` beside them."""
     with style():
-        figure = plt.figure(figsize=size, layout="constrained")
+        figure = plt.figure(figsize=size, layout=ConstrainedLayoutEngine(rect=(0, 0.03, 1, 0.97)))
         draw(figure)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
