@@ -1,0 +1,47 @@
+"""Parameters and FLOPs of training, against counts made of the official code."""
+
+import pytest
+from typer.testing import CliRunner
+
+from spsr.config import CONFIGS, load
+from spsr.training.cost import step_flops, training_cost
+
+
+def test_a_step_of_spsr_g_costs_what_the_official_code_takes() -> None:
+    cost = training_cost(load(CONFIGS / "paper.yaml"), "spsr_g", share_forward=False)
+    assert cost.generator == 24_796_230
+    assert cost.discriminators == 2 * 14_502_281
+    assert cost.flops / 1e9 == pytest.approx(440.4, abs=0.05)
+
+
+def test_a_step_of_rrdb_costs_its_forward_and_backward_pass() -> None:
+    cost = training_cost(load(CONFIGS / "paper.yaml"), "rrdb")
+    assert (cost.generator, cost.discriminators) == (16_697_987, 0)
+    assert cost.flops / 1e9 == pytest.approx(110.1, abs=0.05)
+
+
+def test_shared_passes_save_two_forward_passes_of_each_discriminator() -> None:
+    config = load()
+    saved = [
+        training_cost(config, name, share_forward=False).flops - step_flops(config, name)
+        for name in ("rrdb", "edsr_gan", "edsr_g")
+    ]
+    assert saved[0] == 0
+    assert 0 < saved[1] < saved[2]
+
+
+def test_flops_are_per_sample_whatever_the_number_of_replicas() -> None:
+    config = load()
+    recipe = config.preset.recipe.model_copy(update={"replicas": 2})
+    doubled = type(config)(
+        config.path, config.preset.model_copy(update={"recipe": recipe}), config.methods, config.extractors, {}
+    )
+    assert step_flops(doubled, "srgan") == step_flops(config, "srgan")
+
+
+def test_every_method_is_listed_with_its_losses() -> None:
+    from spsr.cli import app
+
+    shown = CliRunner().invoke(app, ["methods"], env={"COLUMNS": "200"}).output
+    assert all(name in shown for name in load().methods)
+    assert "1e-07 pixel/structure" in shown
