@@ -1,5 +1,6 @@
 """What jobs ask of a cluster: partition, GPUs, memory and time, from the site and the plan of a preset."""
 
+import json
 import math
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -19,17 +20,16 @@ class Run(Protocol):
     def seed(self) -> str: ...
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What the plan says of one training.
+def planned_minutes(config: Config) -> dict[str, float]:
+    """Minutes of each training on one GPU, by name, as `plan.json` says; empty where there is no plan yet.
 
-    Attributes:
-        minutes: on one GPU.
-        memory_mb: of the host.
+    A plan of other settings does no harm: a training that its job ends too early goes on in the next.
     """
-
-    minutes: float
-    memory_mb: float
+    try:
+        runs = json.loads((config.layout.root / "plan.json").read_text(encoding="utf-8"))["runs"]
+        return {str(run["name"]): 60 * float(run["hours"]) for run in runs}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 @dataclass(frozen=True)
@@ -39,12 +39,12 @@ class Requests:
     Attributes:
         config: the preset.
         site: the cluster.
-        estimates: the plan's estimate of each training, by name; empty where there is no plan.
+        planned: minutes of each training on one GPU, by name; empty where there is no plan.
     """
 
     config: Config
     site: Site
-    estimates: dict[str, Estimate] = field(default_factory=dict)
+    planned: dict[str, float] = field(default_factory=dict)
 
     @property
     def cpu(self) -> dict[str, Value]:
@@ -74,17 +74,15 @@ class Requests:
 
     def training_memory(self, wildcards: Run, attempt: int) -> int:
         """Host memory of a training on each node in MB; half as much again after every failed attempt."""
-        estimate = self.estimates.get(wildcards.name)
-        memory = max(self.site.host_memory_mb, estimate.memory_mb if estimate else 0)
-        return math.ceil(memory * self.site.gpus_per_run * (1 + attempt) / 2)
+        return math.ceil(self.site.host_memory_mb * self.site.gpus_per_run * (1 + attempt) / 2)
 
     def training_minutes(self, wildcards: Run) -> int:
-        """Time limit of a training: half as much again as the plan says and ten minutes, at most a slot."""
-        site, estimate = self.site, self.estimates.get(wildcards.name)
-        if estimate is None:
+        """Time limit of a training: half as much again as the plan says and the margin, at most a slot."""
+        site, planned = self.site, self.planned.get(wildcards.name)
+        if planned is None:
             return site.slot_minutes
-        alone = estimate.minutes / (site.gpus_per_run * site.nodes)
-        return min(site.slot_minutes, math.ceil(1.5 * alone + 10))
+        together = planned / (site.gpus_per_run * site.nodes)
+        return min(site.slot_minutes, math.ceil(1.5 * together + site.margin_minutes))
 
     def minutes(self, usual: int) -> Any:
         """Time limit of a job that cannot go on where it stopped: longer at every attempt, at most a slot."""

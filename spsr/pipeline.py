@@ -16,7 +16,8 @@ from spsr.config.preset import ImageSource
 from spsr.config.site import load_site
 from spsr.data import registry, weights
 from spsr.errors import InputError
-from spsr.jobs import Requests
+from spsr.images import is_image
+from spsr.jobs import Requests, planned_minutes
 
 TABLE_FORMATS = ("csv", "md", "tex", "html")
 
@@ -109,7 +110,7 @@ class Pipeline:
     @cached_property
     def requests(self) -> Requests:
         """What the jobs ask of a cluster."""
-        return Requests(self.config, load_site())
+        return Requests(self.config, load_site(), planned_minutes(self.config))
 
     def settings(self, run: Run) -> str:
         """A digest of everything in the configuration that a run depends on: it re-runs when this changes."""
@@ -163,6 +164,9 @@ class Pipeline:
             inputs.append(weights.stored(method.weights))
         elif method.checkpoint is not None:
             inputs.append(Path(method.checkpoint))
+        elif method.images is not None:
+            folders = [Path(method.images) / dataset for dataset in self.config.preset.data.benchmarks]
+            inputs += sorted(file for folder in folders if folder.is_dir() for file in folder.iterdir() if is_image(file))
         return inputs
 
     def probe_settings(self, job: Job) -> str:

@@ -45,7 +45,8 @@ def run(folder: Path, command: Sequence[str]) -> int:
         os.execvp(command[0], list(command))
     site = load_site()
     left = minutes_left(_output("squeue", "-h", "-j", job, "-o", "%L")) or site.slot_minutes
-    deadline = time.monotonic() + 60 * (left - min(site.margin_minutes, left / 4))
+    margin = site.margin_minutes if site.margin_minutes < left else left / 4
+    deadline = time.monotonic() + 60 * (left - margin)
     signals = _Signals()
     if not _wait_for_lock(folder, lambda: signals.terminated or time.monotonic() > deadline):
         return _go_on(job, signals.terminated)

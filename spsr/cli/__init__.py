@@ -16,6 +16,7 @@ from spsr.cli.pretrain import pretrain
 from spsr.cli.probe import probe
 from spsr.cli.score import score
 from spsr.cli.slot import slot
+from spsr.cli.status import status
 from spsr.cli.table import table
 from spsr.cli.track import track
 from spsr.cli.train import train
@@ -40,6 +41,7 @@ for command in (
     evaluate,
     table,
     slot,
+    status,
     track,
     ui,
     methods,

@@ -31,7 +31,7 @@ class Site(Strict):
         slot_minutes: time limit of the longest job.
         margin_minutes: a training ends itself this long before its limit.
         cpus_per_gpu: CPU cores for each GPU; the preset's threads if absent.
-        host_memory_mb: memory of a training for each GPU, at least.
+        host_memory_mb: memory of a training for each GPU.
     """
 
     account: str | None = None
