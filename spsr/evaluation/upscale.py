@@ -24,7 +24,7 @@ TILE = 160
 OVERLAP = 32
 """LR pixels of real context around the tiles of a network that cannot be split."""
 
-BLOCK = 768
+BLOCK = 736
 """Side, in LR pixels, of what the LR part of a split network is given at once: whole up to an SR image of 4K."""
 
 BLOCK_OVERLAP = 96
