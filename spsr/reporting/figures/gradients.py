@@ -96,5 +96,10 @@ def _stages(config: Config, picture: Picture | None) -> list[tuple[str, NDArray[
     if picture is None:
         return [(title, None) for title in titles]
     lr_gradient = _enlarged(gradient_of(degrade(picture.hr)))
-    images = [picture.hr, gradient_of(picture.hr), lr_gradient, branch_output(config, picture)]
+    images: list[NDArray[np.generic] | None] = [
+        picture.hr,
+        gradient_of(picture.hr),
+        lr_gradient,
+        branch_output(config, picture),
+    ]
     return list(zip(titles, images, strict=True))

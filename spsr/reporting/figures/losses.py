@@ -1,7 +1,7 @@
 """Loss curves: a small panel for each finished training, one colour for each term."""
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spsr.config import Config
 from spsr.reporting.figures.style import MARK_HEIGHT, PAGE_WIDTH, PALETTE, QUIET
@@ -61,7 +61,7 @@ def draw(config: Config) -> "Figure":
     if not runs:
         axes[0, 0].text(0, 0.5, "no finished training", color=QUIET, style="italic")
         return figure
-    lines = {}
+    lines: dict[str, Any] = {}
     for axis in axes.flat[: len(runs)]:
         lines.update(zip(axis.get_legend_handles_labels()[1], axis.get_legend_handles_labels()[0], strict=True))
     figure.legend(

@@ -1,6 +1,6 @@
 """Panels of images: a picture with its name below, or a visible gap."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +52,11 @@ def title_of(config: Config, method: str, there: bool = True) -> str:
 
 
 def show(
-    axes: "Axes", image: NDArray[np.generic] | None, title: str, reason: str = "not run", loc: str = "center"
+    axes: "Axes",
+    image: NDArray[np.generic] | None,
+    title: str,
+    reason: str = "not run",
+    loc: Literal["left", "center"] = "center",
 ) -> None:
     """Draw an image (uint8 H×W×3, or a map H×W in [0, 1]) with its title below; without one, a gap that says why."""
     axes.set_xticks([])

@@ -60,7 +60,8 @@ def save(figure: "Figure", folder: Path, name: str, mark: str) -> list[Path]:
     """Write `NAME.png` and `NAME.pdf` and close the figure; the same figure gives the same bytes.
 
     Args:
-        mark: what a reader must know of results that were not made with the paper's settings; stands in the lowest `MARK_HEIGHT`.
+        mark: what a reader must know of results that were not made with the paper's settings; it stands in the
+            lowest `MARK_HEIGHT`.
     """
     import matplotlib.pyplot as plt
 
