@@ -1,12 +1,15 @@
 """The cells of a table: the paper's number, ours, the difference, and which are best."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from spsr.config import Config, Table
 from spsr.reporting.intervals import interval
 from spsr.reporting.scores import DIGITS, LOWER_IS_BETTER, METRIC_TITLES, read_scores, why_absent
 from spsr.reporting.values import Key, paper_values
+
+FOREIGN = "‡"
+"""Stands at the name of every method whose results were brought along."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class FilledTable:
         name: `table1` to `table7`.
         table: its declaration.
         mark: what a reader must know of our numbers; empty for the paper's own settings.
-        titles: the printed name of each method.
+        titles: the printed name of each method; a foreign one's ends with `FOREIGN`.
+        foreign: where the results of each foreign method come from, by its printed name.
         cells: by method, dataset and metric, in the order of the declaration.
     """
 
@@ -62,6 +66,7 @@ class FilledTable:
     mark: str
     titles: dict[str, str]
     cells: dict[tuple[str, str, str], Cell]
+    foreign: dict[str, str] = field(default_factory=dict)
 
     @property
     def heading(self) -> str:
@@ -106,7 +111,13 @@ def fill(config: Config, name: str) -> FilledTable:
         for metric in table.metrics:
             _place(cells, table, dataset, metric)
     titles = {method: table.labels.get(method, config.method(method).title) for method in table.methods}
-    return FilledTable(name, table, config.preset.mark, titles, cells)
+    foreign = {}
+    for key in table.methods:
+        method = config.method(key)
+        if method.source == "foreign":
+            titles[key] += f" {FOREIGN}"
+            foreign[titles[key]] = f"images in {method.images}" if method.images else f"checkpoint {method.checkpoint}"
+    return FilledTable(name, table, config.preset.mark, titles, cells, foreign)
 
 
 def _place(cells: dict[tuple[str, str, str], Cell], table: Table, dataset: str, metric: str) -> None:

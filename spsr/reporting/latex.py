@@ -1,6 +1,6 @@
 """A table as LaTeX with booktabs: best in red and bold, second best in blue and underlined, as in the paper."""
 
-from spsr.reporting.cells import Cell, FilledTable
+from spsr.reporting.cells import FOREIGN, Cell, FilledTable
 from spsr.reporting.grid import grid
 from spsr.reporting.notes import DAGGER, notes
 
@@ -31,6 +31,7 @@ _ESCAPES = {
     "…": r"\dots{}",
     "’": "'",
     DAGGER: r"\textsuperscript{\textdagger}",
+    FOREIGN: r"\textsuperscript{\textdaggerdbl}",
 }
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")
 

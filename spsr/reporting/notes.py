@@ -1,7 +1,7 @@
 """The lines under a table: marks, protocol, intervals, and why cells are empty."""
 
 from spsr.metrics import PROTOCOLS
-from spsr.reporting.cells import FilledTable
+from spsr.reporting.cells import FOREIGN, FilledTable
 from spsr.reporting.intervals import interval_source
 from spsr.reporting.scores import METRIC_TITLES
 
@@ -21,6 +21,9 @@ def notes(filled: FilledTable, best: str, second: str) -> list[str]:
     if filled.mark:
         lines.append(f"{DAGGER} {filled.mark}")
     lines.append(_marking(filled, best, second))
+    if filled.foreign:
+        listed = "; ".join(f"{title.removesuffix(FOREIGN).strip()}: {place}" for title, place in filled.foreign.items())
+        lines.append(f"{FOREIGN} foreign, not trained here but scored by the same protocol ({listed})")
     absent: dict[str, list[str]] = {}
     for (method, _, _), cell in filled.cells.items():
         if cell.absent:

@@ -1,0 +1,185 @@
+"""Anyone's results as a row: images or a checkpoint, scored as the methods are, marked wherever they are shown."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from synthetic import BENCHMARKS, photograph, toy_config, write_images
+
+from spsr import cli
+from spsr.config import Config
+from spsr.evaluation import evaluate as evaluation
+from spsr.evaluation.score import read_csv, score_pairs
+from spsr.images import write_png
+from spsr.models import build, official, save
+from spsr.reporting.tables import make_table
+
+NAME = "theirs"
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with five tiny prepared benchmarks; LPIPS, which needs weights, is left out."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(evaluation, "score_pairs", lambda pairs, _, **options: score_pairs(pairs, None, **options))
+    config = toy_config(tmp_path)
+    write_images(config, ())
+    for dataset in BENCHMARKS:
+        config.layout.passport(dataset).write_text("{}")
+    return tmp_path
+
+
+def with_foreign(place: Path, **source: str) -> Config:
+    return toy_config(place, results={NAME: {"name": "Theirs", "tables": ["table1", "table2"], **source}})
+
+
+def write_their_images() -> None:
+    for number, dataset in enumerate(sorted(BENCHMARKS)):
+        write_png(Path("their_images") / dataset / "im_000_x4.png", photograph(number))
+
+
+def write_their_checkpoint(scale: int = 4) -> Path:
+    """An RRDB network in the layout of the ESRGAN repository before its clean-up."""
+    network = build("rrdb", features=4, growth=4, blocks=1, scale=scale)
+    layers = official.old_sr_branch(1, {2: 1, 4: 2}[scale]) | {"to_rgb": "model.10" if scale == 4 else "model.7"}
+    state = {
+        f"{theirs}.{part}": network.state_dict()[f"{ours}.{part}"]
+        for ours, theirs in layers.items()
+        for part in ("weight", "bias")
+    }
+    torch.save(state, "theirs.pth")
+    return Path("theirs.pth")
+
+
+def run(config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]:
+    """Exit code of `spsr evaluate` and what it said on the error stream."""
+    monkeypatch.setattr(sys, "argv", ["spsr", "evaluate", NAME, "--configfile", str(config.path)])
+    try:
+        cli.main()
+    except SystemExit as end:
+        return int(end.code or 0), capsys.readouterr().err
+    return 0, capsys.readouterr().err
+
+
+def test_images_of_others_are_scored_under_the_same_protocol(place: Path):
+    write_their_images()
+    config = with_foreign(place, from_images="their_images")
+    files = evaluation.evaluate(config, NAME, 0)
+    assert set(files) == {config.layout.scores(NAME, 0, dataset) for dataset in BENCHMARKS}
+    frame = read_csv(files[0])
+    assert list(frame["image"]) == ["im_000"]
+    assert frame["psnr"][0] == np.inf
+    assert frame["ssim"][0] == pytest.approx(1)
+    assert not config.layout.images(NAME, 0, "Set5").exists()
+
+
+def test_a_checkpoint_of_others_makes_images_and_scores(place: Path):
+    write_their_checkpoint()
+    config = with_foreign(place, from_checkpoint="theirs.pth")
+    files = evaluation.evaluate(config, NAME, 0)
+    assert np.isfinite(read_csv(files[-1])["psnr"]).all()
+    assert (config.layout.images(NAME, 0, "Set5") / "im_000.png").is_file()
+
+
+def test_it_is_marked_in_every_format_of_a_table(place: Path):
+    write_their_images()
+    config = with_foreign(place, from_images="their_images")
+    evaluation.evaluate(config, NAME, 0)
+    for table in ("table1", "table2"):
+        make_table(config, table)
+        texts = {suffix: config.layout.table(table, suffix).read_text() for suffix in ("md", "tex", "html", "csv")}
+        assert "Theirs ‡" in texts["md"]
+        assert "‡ foreign, not trained here but scored by the same protocol (Theirs: images in their\\_images)" in (
+            texts["md"]
+        )
+        assert r"Theirs \textsuperscript{\textdaggerdbl}" in texts["tex"]
+        assert "Theirs ‡" in texts["html"]
+        assert f"{table},{NAME},Set14,psnr" in texts["csv"]
+
+
+def test_a_table_without_foreign_results_has_no_such_mark(place: Path):
+    config = toy_config(place)
+    make_table(config, "table2")
+    assert "‡" not in config.layout.table("table2", "md").read_text()
+
+
+def test_it_is_a_run_in_mlflow_that_says_so(place: Path, monkeypatch: pytest.MonkeyPatch):
+    from mlflow import MlflowClient
+
+    from spsr.reporting.tracking import track, tracking_uri
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    write_their_images()
+    config = with_foreign(place, from_images="their_images")
+    evaluation.evaluate(config, NAME, 0)
+    assert track(config).new == [f"{NAME}-seed0"]
+    client = MlflowClient(tracking_uri(config))
+    (experiment,) = [e for e in client.search_experiments() if e.name == "spsr-toy"]
+    (logged,) = client.search_runs([experiment.experiment_id])
+    assert logged.data.tags["source"] == "foreign"
+    assert logged.data.tags["table1"] == "yes"
+    assert logged.data.metrics["Set14/ssim"] == pytest.approx(1)
+    assert client.list_artifacts(logged.info.run_id, "images")
+
+
+def test_a_missing_image_is_one_line_and_code_2(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    write_their_images()
+    (Path("their_images") / "BSD100" / "im_000_x4.png").rename("their_images/BSD100/other.png")
+    code, said = run(with_foreign(place, from_images="their_images"), monkeypatch, capsys)
+    assert code == 2
+    assert "their_images/BSD100: has no image for im_000.png" in said
+    assert said.count("\n") == 1
+
+
+def test_a_missing_folder_is_one_line_and_code_2(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    code, said = run(with_foreign(place, from_images="their_images"), monkeypatch, capsys)
+    assert code == 2
+    assert "their_images/BSD100: no such folder" in said
+    assert said.count("\n") == 1
+
+
+def test_an_image_of_another_size_is_one_line_and_code_2(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    write_their_images()
+    Image.new("RGB", (48, 48)).save("their_images/Set5/im_000_x4.png")
+    code, said = run(with_foreign(place, from_images="their_images"), monkeypatch, capsys)
+    assert code == 2
+    assert "their_images/Set5/im_000_x4.png: 48x48 pixels" in said
+    assert said.count("\n") == 1
+
+
+def test_a_checkpoint_of_another_scale_is_one_line_and_code_2(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    write_their_checkpoint(scale=2)
+    code, said = run(with_foreign(place, from_checkpoint="theirs.pth"), monkeypatch, capsys)
+    assert code == 2
+    assert "theirs.pth: the network has scale 2, but 4 is needed" in said
+    assert said.count("\n") == 1
+
+
+def test_a_checkpoint_that_is_no_generator_is_one_line_and_code_2(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    save(build("nse"), "theirs.safetensors")
+    code, said = run(with_foreign(place, from_checkpoint="theirs.safetensors"), monkeypatch, capsys)
+    assert code == 2
+    assert "theirs.safetensors: holds the network 'nse', which makes no images" in said
+    assert said.count("\n") == 1
+
+
+def test_a_missing_checkpoint_is_one_line_and_code_2(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    code, said = run(with_foreign(place, from_checkpoint="nothing.pth"), monkeypatch, capsys)
+    assert code == 2
+    assert "nothing.pth" in said
+    assert said.count("\n") == 1
