@@ -14,10 +14,11 @@ from typing import Protocol
 from spsr.config import Config, digest, load, resources
 from spsr.config.preset import ImageSource
 from spsr.config.site import load_site
-from spsr.data import registry, weights
+from spsr.data import datasets, registry, weights
 from spsr.errors import InputError
 from spsr.images import is_image
 from spsr.jobs import Requests, planned_minutes
+from spsr.plugins import source_file
 
 TABLE_FORMATS = ("csv", "md", "tex", "html")
 
@@ -73,10 +74,15 @@ class Pipeline:
         """Extractors whose weights are made here."""
         return tuple(name for name in self.extractors if self.config.extractor(name).network == "nse")
 
-    @property
+    @cached_property
     def benchmarks(self) -> tuple[str, ...]:
-        """Names of the test sets."""
-        return tuple(self.config.preset.data.benchmarks)
+        """Names of the test sets, without the optional ones that are not at hand."""
+        sources = self.config.preset.data.benchmarks
+        return tuple(
+            name
+            for name, source in sources.items()
+            if not source.optional or source.dataset is None or datasets.available(source.dataset)
+        )
 
     @property
     def threads(self) -> int:
@@ -151,12 +157,12 @@ class Pipeline:
             inputs.append(weights.stored(self.config.preset.perceptual.weights))
         if any(term.view == "structure" for term in method.losses.terms()) and method.extractor is not None:
             inputs.append(self._extractor_file(method.extractor))
-        return inputs
+        return inputs + [source_file(reference) for reference in method.code]
 
     def evaluation_inputs(self, run: Run) -> list[Path]:
         """Files that upscaling and scoring of a method read."""
         method, layout = self.config.method(run.name), self.config.layout
-        inputs = [layout.passport(dataset) for dataset in self.config.preset.data.benchmarks]
+        inputs = [layout.passport(dataset) for dataset in self.benchmarks]
         inputs.append(weights.stored("alexnet"))
         if method.source == "trained":
             inputs.append(layout.model(run.name, int(run.seed)))
@@ -165,7 +171,7 @@ class Pipeline:
         elif method.checkpoint is not None:
             inputs.append(Path(method.checkpoint))
         elif method.images is not None:
-            folders = [Path(method.images) / dataset for dataset in self.config.preset.data.benchmarks]
+            folders = [Path(method.images) / dataset for dataset in self.benchmarks]
             inputs += sorted(file for folder in folders if folder.is_dir() for file in folder.iterdir() if is_image(file))
         return inputs
 
@@ -177,12 +183,12 @@ class Pipeline:
 
     def probe_inputs(self, job: Job) -> list[Path]:
         """Files that the probing of an extractor reads."""
-        passports = [self.config.layout.passport(dataset) for dataset in self.config.preset.data.benchmarks]
+        passports = [self.config.layout.passport(dataset) for dataset in self.benchmarks]
         return [self.config.layout.training_pack, self._extractor_file(job.name), *passports]
 
     def scores(self, name: str, seed: int | str) -> list[Path]:
         """Files with the scores of one run on every benchmark."""
-        return [self.config.layout.scores(name, int(seed), d) for d in self.config.preset.data.benchmarks]
+        return [self.config.layout.scores(name, int(seed), d) for d in self.benchmarks]
 
     def table_inputs(self, table: Job) -> list[Path]:
         """Scores of every run that a table shows."""

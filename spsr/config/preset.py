@@ -18,12 +18,14 @@ class ImageSource(Strict):
         folder: a folder of images, from the repository's root.
         scikit_image: names of photographs inside scikit-image's wheel.
         crop: side of the central square in pixels that is kept of each image.
+        optional: a dataset that is left out where it is not at hand, instead of being fetched.
     """
 
     dataset: str | None = None
     folder: str | None = None
     scikit_image: tuple[str, ...] = Field(default=(), strict=False)
     crop: int | None = Field(default=None, ge=32)
+    optional: bool = False
 
     @model_validator(mode="after")
     def _exactly_one(self) -> "ImageSource":

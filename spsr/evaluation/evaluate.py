@@ -40,6 +40,8 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress | None = N
             progress(done, len(benchmarks), f"{name} on {dataset}")
         originals = layout.benchmark(dataset) / "HR"
         if not layout.passport(dataset).is_file():
+            if benchmarks[dataset].optional:
+                continue
             raise InputError(f"{originals}: {dataset} is not prepared; run `spsr prepare {dataset}` for this preset")
         if upscaler is None:
             images = Path(str(method.images)) / dataset
@@ -75,4 +77,7 @@ def load_upscaler(config: Config, name: str, seed: int) -> Upscaler:
     if not file.is_file():
         raise InputError(f"{file}: no weights of method '{name}' with seed {seed}; {remedy}")
     network: nn.Module = models.from_checkpoint(file, scale=4)
+    architecture = models.identity(network)[0]
+    if architecture in models.NETWORKS.keys() - models.GENERATORS.keys():
+        raise InputError(f"{file}: holds the network '{architecture}', which makes no images; name a generator")
     return network.to("cuda" if torch.cuda.is_available() else "cpu")
