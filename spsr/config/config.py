@@ -19,6 +19,7 @@ from spsr.config.table import Table
 from spsr.config.validation import Strict, suggestion, validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
+from spsr.plugins import source_file
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 DEFAULT_PRESET = CONFIGS / "quick.yaml"
@@ -225,4 +226,9 @@ def load(path: Path | str | None = None) -> Config:
             if method.schedule not in preset.schedules:
                 hint = suggestion(method.schedule, preset.schedules)
                 raise InputError(f"{path}: schedules: method '{name}' needs '{method.schedule}'{hint}")
+            for reference in method.code:
+                try:
+                    source_file(reference)
+                except InputError as error:
+                    raise InputError(f"{methods_source.where((name,))}: {name}: {error}") from error
     return Config(path, preset, methods, extractors, tables)

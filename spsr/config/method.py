@@ -3,12 +3,12 @@
 import math
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from spsr.config.validation import Strict
+from spsr.plugins import is_reference
 
-Comparison = Literal["pixel", "perceptual", "adversarial"]
-View = Literal["image", "gradient", "structure", "branch"]
+Comparison = Literal["pixel", "perceptual", "adversarial", "custom"]
 
 
 def _weight(value: float) -> float:
@@ -21,16 +21,20 @@ Weight = Annotated[float, AfterValidator(_weight)]
 
 
 class Term(NamedTuple):
-    """One weighted term of an objective: a comparison on a view of the image pair."""
+    """One weighted term of an objective: a comparison on a view of the image pair.
+
+    Attributes:
+        view: `image`, `gradient`, `structure` or `branch`; of a custom comparison the reference to its function.
+    """
 
     comparison: Comparison
-    view: View
+    view: str
     weight: float
 
     @property
     def name(self) -> str:
-        """`comparison/view`, as it stands in logs."""
-        return f"{self.comparison}/{self.view}"
+        """`comparison/view`, as it stands in logs; of a custom comparison `custom/FUNCTION`."""
+        return f"{self.comparison}/{self.view.rpartition(':')[2]}"
 
 
 class PixelWeights(Strict):
@@ -57,26 +61,51 @@ class AdversarialWeights(Strict):
 
 
 class Losses(Strict):
-    """The objective of a method as the paper writes it; a weight of zero builds nothing."""
+    """The objective of a method as the paper writes it; a weight of zero builds nothing.
+
+    Attributes:
+        custom: weights of comparisons of one's own by reference, `FILE.py:FUNCTION`; see `spsr.losses.CustomLoss`.
+    """
 
     pixel: PixelWeights = PixelWeights()
     perceptual: PerceptualWeights = PerceptualWeights()
     adversarial: AdversarialWeights = AdversarialWeights()
+    custom: dict[str, Weight] = {}
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Losses":
+        for reference in self.custom:
+            if not is_reference(reference):
+                raise ValueError(f"custom loss '{reference}': write folder/file.py:function or package.module:function")
+        names = [term.name for term in self.terms()]
+        if len(set(names)) != len(names):
+            raise ValueError("two custom losses have a function of the same name; rename one, so that logs differ")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What only some methods have is left out of the others' records, which it therefore does not change."""
+        dumped: dict[str, Any] = serialise(self)
+        return {key: value for key, value in dumped.items() if key != "custom" or value}
 
     def terms(self) -> tuple[Term, ...]:
-        """The terms whose weight is not zero, in the order of the paper's eq. 10."""
-        groups: tuple[tuple[Comparison, Strict], ...] = (
+        """The terms whose weight is not zero, in the order of the paper's eq. 10, then one's own."""
+        groups: tuple[tuple[Comparison, Strict | dict[str, float]], ...] = (
             ("pixel", self.pixel),
             ("perceptual", self.perceptual),
             ("adversarial", self.adversarial),
+            ("custom", self.custom),
         )
         return tuple(
-            Term(comparison, view, weight) for comparison, weights in groups for view, weight in weights if weight != 0
+            Term(comparison, view, weight)
+            for comparison, weights in groups
+            for view, weight in dict(weights).items()
+            if weight != 0
         )
 
 
 class Generator(Strict):
-    """A generator network by name, with sizes that differ from the preset's."""
+    """A generator network by name, or by reference (`FILE.py:CLASS`), with sizes that differ from the preset's."""
 
     name: str
     size: dict[str, Any] = {}
@@ -110,6 +139,13 @@ class Method(Strict):
     losses: Losses = Field(default_factory=Losses)
     schedule: str = "gan"
 
+    @property
+    def code(self) -> tuple[str, ...]:
+        """References to code of one's own that the training runs: the generator's and the losses'."""
+        names = [self.generator.name] if self.generator is not None else []
+        names += [term.view for term in self.losses.terms() if term.comparison == "custom"]
+        return tuple(name for name in names if is_reference(name))
+
     @model_validator(mode="after")
     def _possible(self) -> "Method":
         terms = self.losses.terms()
@@ -121,7 +157,7 @@ class Method(Strict):
                 raise ValueError("a trained method needs a loss; give one weight that is not zero")
             if "structure" in views and self.extractor is None:
                 raise ValueError("the structure view needs an extractor; add `extractor: nse_p_h` or another")
-            if "branch" in views and self.generator.name != "spsr":
+            if "branch" in views and self.generator.name != "spsr" and not is_reference(self.generator.name):
                 raise ValueError(
                     f"generator '{self.generator.name}' has no gradient branch; set losses.pixel.branch to 0"
                 )

@@ -2,11 +2,13 @@
 
 from spsr.losses.adversarial import AdversarialLoss
 from spsr.losses.comparisons import Measured, PerceptualLoss, PixelLoss, StructureLoss, pixel_loss
+from spsr.losses.custom import CustomLoss
 from spsr.losses.objective import Objective
 from spsr.losses.views import Views
 
 __all__ = [
     "AdversarialLoss",
+    "CustomLoss",
     "Measured",
     "Objective",
     "PerceptualLoss",

@@ -8,9 +8,10 @@ from torch.optim import Optimizer
 
 from spsr.losses.adversarial import AdversarialLoss
 from spsr.losses.comparisons import PerceptualLoss, PixelLoss, StructureLoss
+from spsr.losses.custom import CustomLoss
 from spsr.losses.views import Views
 
-Loss = PixelLoss | StructureLoss | PerceptualLoss | AdversarialLoss
+Loss = PixelLoss | StructureLoss | PerceptualLoss | AdversarialLoss | CustomLoss
 
 
 class Objective:

@@ -9,6 +9,7 @@ import inspect
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from spsr import plugins
 from spsr.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,24 +50,54 @@ def build(name: str, **size: Any) -> "nn.Module":
     Args:
         name: `rrdb`, `spsr`, `edsr`, `srresnet`, `srresnet_bn` or `rcan` (generators: `N x 3 x h x w` in [0, 1] to
             `N x 3 x 4h x 4w`), `nse`, or one of its heads `predictor` and `jigsaw_head`.
+            A reference (`FILE.py:CLASS` or `MODULE:CLASS`) stands for a generator of one's own.
         size: the keyword arguments of the network's class; what is left out has its default.
 
     Raises:
         InputError: for an unknown name or size, or a size that the network cannot have.
     """
+    if plugins.is_reference(name):
+        return _build_referenced(name, size)
     if name not in NETWORKS:
         raise InputError(f"network '{name}': unknown{_suggestion(name, list(NETWORKS))}")
     module, class_name = NETWORKS[name].split(":")
-    network_class = getattr(importlib.import_module(f"spsr.models.{module}"), class_name)
+    return _build(name, getattr(importlib.import_module(f"spsr.models.{module}"), class_name), size)
+
+
+def _build(name: str, network_class: type["nn.Module"], size: dict[str, Any]) -> "nn.Module":
     parameters = inspect.signature(network_class).parameters
     for key, value in size.items():
         if key not in parameters:
             raise InputError(f"network '{name}': unknown size '{key}'{_suggestion(key, list(parameters))}")
         _check_size(name, key, value, parameters[key].annotation)
-    network: nn.Module = network_class(**size)
+    network = network_class(**size)
     vars(network)["architecture"] = name
     vars(network)["size"] = {key: size.get(key, parameter.default) for key, parameter in parameters.items()}
     return network
+
+
+def _build_referenced(reference: str, size: dict[str, Any]) -> "nn.Module":
+    """A generator of one's own, seen to enlarge an image four times in both directions."""
+    import torch
+
+    network_class = plugins.load(reference)
+    if not (isinstance(network_class, type) and issubclass(network_class, torch.nn.Module)):
+        raise InputError(f"network '{reference}': is no class of torch.nn.Module; name one")
+    for key, parameter in inspect.signature(network_class).parameters.items():
+        if parameter.default is parameter.empty and key not in size:
+            raise InputError(f"network '{reference}': size '{key}' is not given and has no default; give it")
+    network = _build(reference, network_class, size).eval()
+    try:
+        with torch.no_grad():
+            output = network(torch.zeros(1, 3, 16, 16))
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"network '{reference}': fails on an image of 1x3x16x16: {said}") from error
+    sr = output[0] if isinstance(output, tuple | list) and output else output
+    if not isinstance(sr, torch.Tensor) or sr.shape != (1, 3, 64, 64):
+        shown = "x".join(map(str, sr.shape)) if isinstance(sr, torch.Tensor) else type(sr).__name__
+        raise InputError(f"network '{reference}': makes {shown} of an image of 1x3x16x16; 1x3x64x64 is needed")
+    return network.train()
 
 
 def identity(network: "nn.Module") -> tuple[str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from spsr import plugins
 from spsr.config import Config
 from spsr.data import weights
 from spsr.data.hashing import file_hash
@@ -102,12 +103,13 @@ def input_hashes(config: Config, name: str) -> dict[str, str]:
     if not index.is_file():
         raise InputError(f"{index}: no packed training images; run `spsr prepare training --configfile {config.path}`")
     perceptual, extractor = needed(config, name)
-    files = {
+    files: dict[str, Path | None] = {
         "training images": index.with_name("hr.npy"),
         "initial weights": starting_weights(config, name),
         "perceptual": None if perceptual is None else weights.path(perceptual),
         "extractor": None if extractor is None else extractor_file(config, extractor),
     }
+    files |= {f"code of {reference}": plugins.source_file(reference) for reference in config.method(name).code}
     return {purpose: file_hash(file) for purpose, file in files.items() if file is not None}
 
 

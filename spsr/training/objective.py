@@ -11,7 +11,7 @@ from torch import nn
 from spsr.config import Compute, Config, Term
 from spsr.data import weights
 from spsr.errors import InputError
-from spsr.losses import AdversarialLoss, Objective, PerceptualLoss, pixel_loss
+from spsr.losses import AdversarialLoss, CustomLoss, Objective, PerceptualLoss, pixel_loss
 from spsr.losses.objective import Loss
 from spsr.models import build
 from spsr.models.discriminator import VggDiscriminator
@@ -151,6 +151,8 @@ def build_objective(
             return pixel_loss(term, recipe)
         if term.comparison == "adversarial":
             return adversarial(term)
+        if term.comparison == "custom":
+            return CustomLoss(term)
         if frozen.perceptual is None:
             raise ValueError(f"{term.name} needs a perceptual network")
         return PerceptualLoss(term, frozen.perceptual, config.preset.perceptual.scale)

@@ -1,0 +1,95 @@
+"""Code of one's own that the configuration names: `FOLDER/FILE.py:NAME` or `PACKAGE.MODULE:NAME`.
+
+A path counts from the current folder and must lie below it; a module must be importable (installed, or on
+PYTHONPATH). So a checkpoint, which stores the reference to its network, can name no code but what is already there.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from spsr.errors import InputError
+
+
+def is_reference(name: str) -> bool:
+    """Whether a name in the configuration stands for code of one's own, not for something of this project."""
+    return ":" in name
+
+
+def source_file(reference: str) -> Path:
+    """The Python file that a reference names; it is found, not run.
+
+    Raises:
+        InputError: the reference is malformed, or the file or module is not there.
+    """
+    place, colon, name = reference.partition(":")
+    if not place or not colon or not name.isidentifier():
+        raise InputError(f"'{reference}': not a reference; write folder/file.py:Name or package.module:Name")
+    if not place.endswith(".py"):
+        return _module_file(reference, place)
+    file = Path(place)
+    if not file.resolve().is_relative_to(Path.cwd().resolve()):
+        raise InputError(f"'{reference}': {file} lies outside the current folder; move it below {Path.cwd()}")
+    if not file.is_file():
+        raise InputError(f"'{reference}': no file {file} in {Path.cwd()}; correct the path, or change the folder")
+    return file
+
+
+def _module_file(reference: str, module: str) -> Path:
+    try:
+        found = importlib.util.find_spec(module)
+    except (ImportError, ValueError, AttributeError):
+        found = None
+    if found is None or not found.has_location or found.origin is None:
+        raise InputError(f"'{reference}': no module '{module}'; install it, or name a file (folder/file.py:Name)")
+    return Path(found.origin)
+
+
+def load(reference: str) -> Any:
+    """What a reference names; its file is run once in a process.
+
+    Raises:
+        InputError: see `source_file`; or the file fails when it is run, or has no such name.
+    """
+    file = source_file(reference)
+    place, _, name = reference.partition(":")
+    try:
+        module = _run(file) if place.endswith(".py") else importlib.import_module(place)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"'{reference}': {file} fails when it is imported: {_one_line(error)}") from error
+    if not hasattr(module, name):
+        raise InputError(f"'{reference}': {file} has no '{name}'; it has {_listed(vars(module))}")
+    return getattr(module, name)
+
+
+def _run(file: Path) -> ModuleType:
+    content = file.read_bytes()
+    name = f"{file.stem}_{hashlib.sha256(str(file.resolve()).encode() + content).hexdigest()[:12]}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{file}: cannot be imported; name a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(name for name in names if not name.startswith("_")) or "nothing"
