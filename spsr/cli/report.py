@@ -1,0 +1,13 @@
+"""`spsr report`: write the report of a preset."""
+
+import typer
+
+from spsr.cli.options import Configfile
+
+
+def report(configfile: Configfile = None) -> None:
+    """Write the report: one page that opens offline, with verdicts, tables, figures, runs and an image browser."""
+    from spsr.config import load
+    from spsr.reporting.report import make_report
+
+    typer.echo(make_report(load(configfile)))

@@ -1,0 +1,95 @@
+"""The data of the report's image browser: which images there are, where they lie, and how methods score on them."""
+
+import base64
+import io
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from spsr.config import Config
+from spsr.evaluation.score import read_csv
+from spsr.images import image_index, plain_name
+from spsr.reporting.runs import Run
+from spsr.reporting.scores import METRIC_TITLES
+
+THUMBNAIL = 96
+"""Longest side of a thumbnail in pixels."""
+
+_DIGITS = {"lpips": 5, "psnr": 4, "ssim": 5, "ssim_standard": 5}
+
+
+def score_data(runs: list[Run]) -> dict[str, Any]:
+    """Per-image scores by run title and benchmark: columns of numbers, null for what is not finite."""
+    found: dict[str, Any] = {}
+    for run in runs:
+        for dataset, path in run.score_files.items():
+            frame = read_csv(path)
+            columns = {
+                metric: [round(v, _DIGITS[metric]) if math.isfinite(v) else None for v in frame[metric].tolist()]
+                for metric in METRIC_TITLES
+            }
+            found.setdefault(run.title, {})[dataset] = {"image": frame["image"].tolist(), **columns}
+    return found
+
+
+def image_data(config: Config, runs: list[Run]) -> list[dict[str, Any]]:
+    """Every prepared test image: benchmark, name, size, thumbnail, and the files of the original and of each run.
+
+    Addresses are relative to the report. Runs without an image of that name are left out.
+    """
+    here = config.layout.report.parent
+    folders: dict[tuple[str, str], dict[str, Path]] = {}
+    for run in runs:
+        for dataset in run.score_files:
+            folder = config.layout.images(run.name, run.seed, dataset)
+            foreign = config.method(run.name).images
+            folder = Path(foreign) / dataset if foreign else folder
+            if folder.is_dir() and any(folder.iterdir()):
+                folders[run.title, dataset] = {plain_name(stem): path for stem, path in image_index(folder).items()}
+    found = []
+    for dataset in config.preset.data.benchmarks:
+        originals = config.layout.benchmark(dataset) / "HR"
+        if not originals.is_dir() or not any(originals.iterdir()):
+            continue
+        for stem, path in image_index(originals).items():
+            name = plain_name(stem)
+            results = {
+                title: _address(files[name], here)
+                for (title, of), files in folders.items()
+                if of == dataset and name in files
+            }
+            size, thumbnail = _thumbnail(path)
+            found.append(
+                {
+                    "dataset": dataset,
+                    "image": stem,
+                    "size": size,
+                    "thumbnail": thumbnail,
+                    "files": {"HR": _address(path, here), **results},
+                }
+            )
+    return found
+
+
+def _address(path: Path, here: Path) -> str:
+    from urllib.parse import quote
+
+    return quote(Path(os.path.relpath(path, here)).as_posix())
+
+
+def _thumbnail(path: Path) -> tuple[list[int], str]:
+    with Image.open(path) as opened:
+        size = list(opened.size)
+        image = opened.convert("RGB")
+    image.thumbnail((THUMBNAIL, THUMBNAIL))
+    return size, data_address(image, "JPEG")
+
+
+def data_address(image: Image.Image, kind: str) -> str:
+    """An image as a `data:` address."""
+    buffer = io.BytesIO()
+    image.save(buffer, format=kind, **({"quality": 80} if kind == "JPEG" else {"optimize": True}))
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
