@@ -49,7 +49,7 @@ def run(folder: Path, command: Sequence[str]) -> int:
     deadline = time.monotonic() + 60 * (left - margin)
     signals = _Signals()
     if not _wait_for_lock(folder, lambda: signals.terminated or time.monotonic() > deadline):
-        return _go_on(job, signals.terminated)
+        return _go_on(job, signals)
     minutes = max((deadline - time.monotonic()) / 60, 0)
     print(f"job {job}: {left:.4g} minutes left, training for {minutes:.4g}", flush=True)
 
@@ -62,7 +62,7 @@ def run(folder: Path, command: Sequence[str]) -> int:
     if marker.exists():
         marker.unlink()
         code = code or STOPPED
-    return _go_on(job, signals.terminated) if code == STOPPED else code
+    return _go_on(job, signals) if code == STOPPED else code
 
 
 def minutes_left(text: str) -> float | None:
@@ -114,9 +114,9 @@ class _Signals:
         return code if code >= 0 else 128 - code
 
 
-def _go_on(job: str, terminated: bool) -> int:
-    """Put the job back in the queue, which ends this process; 75 if it is being ended anyway or may not be requeued."""
-    if terminated:
+def _go_on(job: str, signals: _Signals) -> int:
+    """Put the job back in the queue and wait for its end; a job that is being ended anyway is left alone."""
+    if signals.terminated:
         return STOPPED
     try:
         subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=60, check=True)
@@ -125,7 +125,9 @@ def _go_on(job: str, terminated: bool) -> int:
         print(f"job {job}: cannot be requeued ({str(reason).strip()}); left to a retry", flush=True)
         return STOPPED
     print(f"job {job}: back in the queue", flush=True)
-    time.sleep(_SECONDS_UNTIL_REQUEUED)
+    patience = time.monotonic() + _SECONDS_UNTIL_REQUEUED
+    while not signals.terminated and time.monotonic() < patience:
+        time.sleep(0.5)
     return STOPPED
 
 

@@ -8,6 +8,7 @@ import sys
 
 import typer
 
+from spsr.cli.doctor import doctor
 from spsr.cli.evaluate import evaluate
 from spsr.cli.fetch import fetch
 from spsr.cli.methods import methods
@@ -45,6 +46,7 @@ for command in (
     track,
     ui,
     methods,
+    doctor,
 ):
     app.command()(command)
 

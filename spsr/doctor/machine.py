@@ -1,0 +1,101 @@
+"""Checks of the machine at hand: environment, folders, weights, data, disk."""
+
+import importlib
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from spsr.config import Config, resources
+from spsr.data import weights
+from spsr.doctor.finding import Finding
+from spsr.pipeline import Pipeline
+
+_PACKAGES = ("torch", "torchvision", "lpips", "skimage", "mlflow", "snakemake")
+_GB = 1e9
+
+
+def check_machine(pipeline: Pipeline) -> Iterator[Finding]:
+    """Everything that a run of a preset needs of the machine at hand."""
+    yield _environment()
+    yield _device()
+    for folder in (pipeline.config.layout.root, resources()):
+        yield _writable(folder)
+    yield _weights(pipeline)
+    yield _data(pipeline)
+    yield _disk(pipeline.config)
+
+
+def _environment() -> Finding:
+    from spsr.metrics.torchvision_ops import declare_torchvision_ops
+
+    declare_torchvision_ops()
+    lacking = []
+    for name in _PACKAGES:
+        try:
+            importlib.import_module(name)
+        except (ImportError, RuntimeError) as error:
+            lacking.append(f"{name} ({str(error).splitlines()[0]})")
+    found = f"Python {platform.python_version()}"
+    if lacking:
+        return Finding("environment", f"{found}, without {', '.join(lacking)}", "run `make setup`")
+    import torch
+
+    return Finding("environment", f"{found}, torch {torch.__version__}, {len(_PACKAGES)} packages import")
+
+
+def _device() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        return Finding("device", f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}")
+    return Finding("device", f"CPU with {os.cpu_count()} cores; no GPU here, which a submitting machine does not need")
+
+
+def _writable(folder: Path) -> Finding:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".doctor.{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        return Finding("folder", f"{folder}: {error.strerror}", "choose a place that you can write to")
+    return Finding("folder", f"{folder} can be written")
+
+
+def _weights(pipeline: Pipeline) -> Finding:
+    lacking = [name for name in pipeline.weights if not weights.available(name)]
+    if lacking:
+        remedy = f"run `spsr fetch {' '.join(lacking)}` where there is a network; the workflow does it, too"
+        return Finding("weights", f"{', '.join(lacking)} not here yet", remedy, fatal=False)
+    return Finding("weights", f"all {len(pipeline.weights)} here")
+
+
+def _data(pipeline: Pipeline) -> Finding:
+    data = pipeline.config.preset.data
+    sources = [data.train, *data.benchmarks.values()]
+    wanted = {source.dataset for source in sources if source.dataset is not None}
+    lacking = sorted(name for name in wanted if not (pipeline.datasets_folder / name / "passport.json").is_file())
+    folders = [source.folder for source in sources if source.folder is not None]
+    absent = [folder for folder in folders if not Path(folder).is_dir()]
+    if absent:
+        return Finding("data", f"no folder {', '.join(absent)}", f"correct it in {pipeline.config.path}")
+    if lacking:
+        remedy = f"run `spsr fetch {' '.join(lacking)}` where there is a network; the workflow does it, too"
+        return Finding("data", f"{', '.join(lacking)} not here yet", remedy, fatal=False)
+    return Finding("data", f"all {len(wanted) + len(folders)} datasets and folders here")
+
+
+def _disk(config: Config) -> Finding:
+    free = shutil.disk_usage(config.layout.root).free / _GB
+    plan = config.layout.root / "plan.json"
+    try:
+        content = json.loads(plan.read_text(encoding="utf-8"))
+        needed = (content["disk"] + content["disk_while_running"]) / _GB
+    except (OSError, ValueError, KeyError):
+        remedy = f"run `spsr plan --configfile {config.path} --json {plan}` to know what is needed"
+        return Finding("disk", f"{free:.0f} GB free under {config.layout.root}", remedy, fatal=False)
+    found = f"{free:.0f} GB free under {config.layout.root}, weights and checkpoints take {needed:.1f} GB"
+    return Finding("disk", found, "" if free > needed else "free some space or move the repository")
