@@ -49,7 +49,7 @@ def image_data(config: Config, runs: list[Run]) -> list[dict[str, Any]]:
             folder = Path(foreign) / dataset if foreign else folder
             if folder.is_dir() and any(folder.iterdir()):
                 folders[run.title, dataset] = {plain_name(stem): path for stem, path in image_index(folder).items()}
-    found = []
+    found: list[dict[str, Any]] = []
     for dataset in config.preset.data.benchmarks:
         originals = config.layout.benchmark(dataset) / "HR"
         if not originals.is_dir() or not any(originals.iterdir()):
@@ -85,11 +85,11 @@ def _thumbnail(path: Path) -> tuple[list[int], str]:
         size = list(opened.size)
         image = opened.convert("RGB")
     image.thumbnail((THUMBNAIL, THUMBNAIL))
-    return size, data_address(image, "JPEG")
+    return size, data_address(image)
 
 
-def data_address(image: Image.Image, kind: str) -> str:
-    """An image as a `data:` address."""
+def data_address(image: Image.Image) -> str:
+    """An image as a `data:` address, in JPEG."""
     buffer = io.BytesIO()
-    image.save(buffer, format=kind, **({"quality": 80} if kind == "JPEG" else {"optimize": True}))
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    image.save(buffer, format="JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -112,11 +112,12 @@ def fill(config: Config, name: str) -> FilledTable:
             _place(cells, table, dataset, metric)
     titles = {method: table.labels.get(method, config.method(method).title) for method in table.methods}
     foreign = {}
-    for key in table.methods:
-        method = config.method(key)
-        if method.source == "foreign":
-            titles[key] += f" {FOREIGN}"
-            foreign[titles[key]] = f"images in {method.images}" if method.images else f"checkpoint {method.checkpoint}"
+    for method in table.methods:
+        declared = config.method(method)
+        if declared.source == "foreign":
+            titles[method] += f" {FOREIGN}"
+            place = f"images in {declared.images}" if declared.images else f"checkpoint {declared.checkpoint}"
+            foreign[titles[method]] = place
     return FilledTable(name, table, config.preset.mark, titles, cells, foreign)
 
 

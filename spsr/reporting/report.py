@@ -21,7 +21,7 @@ from spsr.reporting.html import environment, table_fragment
 from spsr.reporting.runs import Run, finished_runs
 from spsr.reporting.scores import METRIC_TITLES
 from spsr.reporting.statistics import LEVEL, against_parent
-from spsr.reporting.verdicts import summary, verdicts
+from spsr.reporting.verdicts import Outcome, Verdict, summary, verdicts
 
 _FIGURE_WIDTH = 1000
 """Pixels of the figures inside the page; the full ones lie beside it."""
@@ -84,9 +84,9 @@ def _titles(config: Config, runs: list[Run]) -> dict[str, str]:
     }
 
 
-def _by_table(tables: dict[str, FilledTable], found: list[Any]) -> list[tuple[str, str, dict[str, int]]]:
+def _by_table(tables: dict[str, FilledTable], found: list[Verdict]) -> list[tuple[str, str, dict[Outcome, int]]]:
     return [
-        (name, filled.heading, dict(summary([item for item in found if item.cell.key.table == name])))
+        (name, filled.heading, summary([item for item in found if item.cell.key.table == name]))
         for name, filled in tables.items()
     ]
 
@@ -112,7 +112,7 @@ def _figures(config: Config) -> list[dict[str, str]]:
             {
                 "name": name,
                 "caption": entry.caption,
-                "image": data_address(image, "JPEG"),
+                "image": data_address(image),
                 "png": f"figures/{path.name}",
                 "pdf": f"figures/{pdf.name}" if pdf.is_file() else "",
             }

@@ -45,7 +45,7 @@ function place() {
 
 function stack(run) {
   const url = current.files[run];
-  if (!url) return make("div", { className: "gap" }, "not run");
+  if (!url) return make("div", { className: "gap" }, "no image");
   const node = make("div", { className: "stack" });
   const picture = (file, extra) => {
     const layer = make("div", { className: `picture ${extra}` });
