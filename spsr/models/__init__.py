@@ -65,7 +65,7 @@ def build(name: str, **size: Any) -> "nn.Module":
 
 
 def _build(name: str, network_class: type["nn.Module"], size: dict[str, Any]) -> "nn.Module":
-    parameters = inspect.signature(network_class).parameters
+    parameters = _parameters(network_class)
     for key, value in size.items():
         if key not in parameters:
             raise InputError(f"network '{name}': unknown size '{key}'{_suggestion(key, list(parameters))}")
@@ -76,6 +76,12 @@ def _build(name: str, network_class: type["nn.Module"], size: dict[str, Any]) ->
     return network
 
 
+def _parameters(network_class: type["nn.Module"]) -> dict[str, inspect.Parameter]:
+    """The sizes that a class takes."""
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {key: each for key, each in inspect.signature(network_class).parameters.items() if each.kind in named}
+
+
 def _build_referenced(reference: str, size: dict[str, Any]) -> "nn.Module":
     """A generator of one's own, seen to enlarge an image four times in both directions."""
     import torch
@@ -83,7 +89,7 @@ def _build_referenced(reference: str, size: dict[str, Any]) -> "nn.Module":
     network_class = plugins.load(reference)
     if not (isinstance(network_class, type) and issubclass(network_class, torch.nn.Module)):
         raise InputError(f"network '{reference}': is no class of torch.nn.Module; name one")
-    for key, parameter in inspect.signature(network_class).parameters.items():
+    for key, parameter in _parameters(network_class).items():
         if parameter.default is parameter.empty and key not in size:
             raise InputError(f"network '{reference}': size '{key}' is not given and has no default; give it")
     network = _build(reference, network_class, size).eval()

@@ -36,7 +36,9 @@ def save(model: nn.Module, path: Path | str, **metadata: str) -> None:
     try:
         described = {"architecture": architecture, "size": json.dumps(size, sort_keys=True), **metadata}
     except TypeError as error:
-        raise InputError(f"network '{architecture}': its sizes cannot be written down ({error}); use numbers") from error
+        raise InputError(
+            f"network '{architecture}': its sizes cannot be written down ({error}); use numbers"
+        ) from error
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
     content = safetensors.torch.save(tensors, described)
     with atomic_path(path) as temporary:
