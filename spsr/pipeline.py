@@ -19,6 +19,7 @@ from spsr.errors import InputError
 from spsr.images import is_image
 from spsr.jobs import Requests, planned_minutes
 from spsr.plugins import source_file
+from spsr.reporting.figures.pictures import figure_data
 
 TABLE_FORMATS = ("csv", "md", "tex", "html")
 
@@ -53,6 +54,7 @@ class Pipeline:
     def methods(self) -> tuple[str, ...]:
         """Methods that are run, each once however many tables hold it, starting points first."""
         wanted = [name for table in self.config.preset.tables for name in self.config.table(table).methods]
+        wanted += [name for figure in self.config.preset.figures for name in figure_data(figure).methods if name != "HR"]
         runnable = [name for name in wanted if self._runnable(name)]
         starts = [self.config.method(name).init_from for name in runnable]
         return tuple(dict.fromkeys([*filter(None, starts), *runnable]))
@@ -61,6 +63,16 @@ class Pipeline:
     def trained(self) -> tuple[str, ...]:
         """Methods that are trained here."""
         return tuple(name for name in self.methods if self.config.method(name).source == "trained")
+
+    @property
+    def started_from(self) -> tuple[str, ...]:
+        """Methods that are trained here and whose generators others start from."""
+        return tuple(name for name in self.trained if name in self.config.starting_points)
+
+    @property
+    def fine_tuned(self) -> tuple[str, ...]:
+        """Methods that are trained here and that no other starts from."""
+        return tuple(name for name in self.trained if name not in self.config.starting_points)
 
     @cached_property
     def extractors(self) -> tuple[str, ...]:

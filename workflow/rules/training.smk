@@ -37,7 +37,7 @@ rule train:
     conda:
         "../../envs/environment.yaml"
     wildcard_constraints:
-        name=pipeline.any_of(pipeline.trained),
+        name=pipeline.any_of(pipeline.fine_tuned),
     params:
         preset=PRESET,
         settings=pipeline.settings,
@@ -49,3 +49,9 @@ rule train:
     shell:
         "spsr slot $(dirname {output}) -- "
         "spsr train {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} >> {log} 2>&1"
+
+
+# A rule of its own, because a job on a cluster looks at the others of its rule again.
+use rule train as train_start with:
+    wildcard_constraints:
+        name=pipeline.any_of(pipeline.started_from),

@@ -1,0 +1,265 @@
+"""A real Slurm with fake GPUs: Table 3 comes out of cancelled, hung, crashed and requeued jobs unchanged."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import yaml
+from slurm.cluster import CPU_NODES, GPU_NODES, Cluster, missing
+
+from spsr.config import CONFIGS, load
+from spsr.config.yaml_source import Source
+
+ROOT = CONFIGS.parent
+PRESET = "slurm_test"
+CANCELLED, HUNG, CRASHED = "spsr_p", "spsr_p_wo_gb", "spsr_p_wo_sl"
+GPU_RULES = ("train", "train_start", "pretrain", "evaluate")
+TRAINED = ("nse_p_h", "rrdb", CANCELLED, HUNG, CRASHED)
+SUBMITTED = re.compile(r"submitted with SLURM jobid (\d+) \(log: \S*/slurm_logs/(?:rule|group)_(\S+?)/+\d+\.log\)")
+
+pytestmark = [
+    pytest.mark.slurm,
+    pytest.mark.skipif(missing() is not None, reason=f"no Slurm: {missing()}"),
+    pytest.mark.xdist_group("slurm"),
+]
+
+
+def write_preset(folder: Path) -> None:
+    """The quick preset's Table 3 with smaller networks and images."""
+    preset = Source(CONFIGS / "quick.yaml").data
+    preset.pop("probe")
+    preset |= {"preset": PRESET, "mark": "test", "tables": ["table3"]}
+    size = {"features": 8, "blocks": 4, "growth": 4}
+    preset["networks"] = {"rrdb": size, "spsr": size, "discriminator": {"channels": 4}}
+    datasets = ("Set14", "BSD100", "Urban100")
+    preset["data"]["benchmarks"] = {name: preset["data"]["benchmarks"][name] | {"crop": 96} for name in datasets}
+    preset["schedules"]["psnr"] |= {"iterations": 20, "milestones": [10], "batch": 2}
+    preset["schedules"]["gan"] |= {"iterations": 40, "milestones": [20], "checkpoint_every": 4}
+    preset["schedules"]["contrastive"] |= {"iterations": 100, "milestones": [50], "checkpoint_every": 5}
+    (folder / "preset.yaml").write_text(yaml.safe_dump(preset))
+
+
+def checkout(folder: Path) -> Path:
+    """A folder that looks like the repository's root and has no results."""
+    folder.mkdir(parents=True)
+    for name in ("Snakefile", "workflow", "slurm", "profiles", "configs", "envs"):
+        (folder / name).symlink_to(ROOT / name)
+    write_preset(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    top = tmp_path_factory.mktemp("slurm")
+    kept = Path(os.environ.get("SPSR_RESOURCES", ROOT / "resources")) / "weights"
+    kept.mkdir(parents=True, exist_ok=True)
+    (top / "resources").mkdir()
+    (top / "resources" / "weights").symlink_to(kept.resolve())
+    return top
+
+
+@pytest.fixture(scope="module")
+def cluster(folder: Path) -> Iterator[Cluster]:
+    each = Cluster(folder / "slurm")
+    try:
+        each.start()
+        yield each
+    finally:
+        each.stop()
+
+
+def environment(folder: Path) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM", "SPSR_", "SNAKEMAKE"))}
+    path = f"{Path(sys.executable).parent}:{kept['PATH']}"
+    return kept | {"PATH": path, "SPSR_RESOURCES": str(folder / "resources"), "OMP_NUM_THREADS": "1"}
+
+
+def model(name: str) -> str:
+    return f"results/{PRESET}/runs/{name}/seed0/model.safetensors"
+
+
+@pytest.fixture(scope="module")
+def undisturbed(folder: Path) -> Path:
+    """The same trainings on this machine, without Slurm."""
+    root = checkout(folder / "local")
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile=preset.yaml", *map(model, TRAINED)]
+    done = subprocess.run(command, cwd=root, env=environment(folder), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return root
+
+
+@dataclass
+class Saboteur:
+    """Disturbs the trainings of a running workflow, each once it has saved its first checkpoint."""
+
+    cluster: Cluster
+    root: Path
+    log: Path
+    done: list[str] = field(default_factory=list)
+    crashed: str = ""
+
+    def submitted(self) -> list[tuple[str, str]]:
+        """(Slurm's number, rule and wildcards) of every submission."""
+        return SUBMITTED.findall(self.log.read_text())
+
+    def running(self, name: str) -> str | None:
+        """Number of the job that trains `name`, if it runs and has saved something."""
+        folder = self.root / f"results/{PRESET}/runs/{name}/seed0"
+        if (folder / "model.safetensors").exists() or not list(folder.glob("checkpoints/step_*.pt")):
+            return None
+        numbers = [number for number, job in self.submitted() if job == f"train/{name}_0"]
+        return numbers[-1] if numbers and self.state(numbers[-1]) == "RUNNING" else None
+
+    def state(self, number: str) -> str:
+        return self.cluster.call("squeue", "-h", "-t", "all", "-j", number, "-o", "%T").strip()
+
+    def act(self) -> None:
+        """Do what can be done now."""
+        for name, disturb in ((CRASHED, self._crash), (CANCELLED, self._cancel), (HUNG, self._hang)):
+            if name not in self.done and (number := self.running(name)):
+                disturb(name, number)
+                self.done.append(name)
+        if self.crashed and self.state(self.crashed) == "PENDING":
+            self.cluster.start_node(self.node)
+            self.crashed = ""
+
+    def _crash(self, name: str, number: str) -> None:
+        self.node = self.cluster.call("squeue", "-h", "-j", number, "-o", "%N").strip()
+        self.cluster.crash_node(self.node)
+        self.crashed = number
+
+    def _cancel(self, name: str, number: str) -> None:
+        self.cluster.call("scancel", number)
+
+    def _hang(self, name: str, number: str) -> None:
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                words = (process / "cmdline").read_bytes().decode().split("\0")
+                inside = (process / "cwd").readlink() == self.root
+            except OSError:
+                continue
+            if inside and words[1:4] == [words[1], "train", name]:
+                os.kill(int(process.name), signal.SIGSTOP)
+        self.cluster.call("scontrol", "update", f"JobId={number}", "TimeLimit=1")
+
+
+@dataclass
+class Outcome:
+    root: Path
+    log: str
+    submitted: list[tuple[str, str]]
+    states: dict[str, list[str]]
+    seconds: float
+
+
+@pytest.fixture(scope="module")
+def outcome(cluster: Cluster, folder: Path) -> Outcome:
+    """Table 3 by `snakemake --profile slurm`, disturbed."""
+    root = checkout(folder / "cluster")
+    site = {
+        "partition": "cpu",
+        "gpu_partition": "gpu",
+        "slot_minutes": 30,
+        "margin_minutes": 3.6,
+        "host_memory_mb": 3000,
+    }
+    (folder / "site.yaml").write_text(yaml.safe_dump(site))
+    refused = dict.fromkeys(
+        ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "HTTP_PROXY"), "http://127.0.0.1:9"
+    )
+    variables = (
+        environment(folder) | {"SPSR_SITE": str(folder / "site.yaml"), "SLURM_CONF": str(cluster.conf)} | refused
+    )
+    variables["PATH"] = f"{cluster.bin}:{variables['PATH']}"
+    arguments = ["--profile", "slurm", "table3", "--configfile=preset.yaml", "--set-resources", "pretrain:runtime=4"]
+    command = [sys.executable, str(ROOT / "tests/slurm/polling.py"), *arguments]
+    log = folder / "snakemake.log"
+    began = time.monotonic()
+    with log.open("w") as stream:
+        workflow = subprocess.Popen(command, cwd=root, env=variables, stdout=stream, stderr=stream)
+    saboteur = Saboteur(cluster, root, log)
+    try:
+        while workflow.poll() is None:
+            saboteur.act()
+            time.sleep(0.3)
+            assert time.monotonic() - began < 1500, f"not finished in time; see {log}"
+    finally:
+        if workflow.poll() is None:
+            workflow.terminate()
+            workflow.wait(60)
+    seconds = time.monotonic() - began
+    assert workflow.returncode == 0, log.read_text()
+    assert set(saboteur.done) == {CANCELLED, HUNG, CRASHED}, "a training was over before it could be disturbed"
+    states: dict[str, list[str]] = {}
+    for number, state in re.findall(r"JobId=(\d+) .*?JobState=(\w+)", (cluster.folder / "log/jobs.txt").read_text()):
+        states.setdefault(number, []).append(state)
+    return Outcome(root, log.read_text(), saboteur.submitted(), states, seconds)
+
+
+def began_at(outcome: Outcome, name: str) -> list[int]:
+    """The steps at which the executions of a training began."""
+    ledger = outcome.root / f"results/{PRESET}/runs/{name}/seed0/ledger.jsonl"
+    return [int(step) for step in re.findall(r'"began_at_step": (\d+)', ledger.read_text())]
+
+
+def test_weights_are_those_of_an_undisturbed_run(outcome: Outcome, undisturbed: Path):
+    for name in TRAINED:
+        assert (outcome.root / model(name)).read_bytes() == (undisturbed / model(name)).read_bytes(), name
+
+
+def test_disturbed_trainings_went_on_from_a_checkpoint(outcome: Outcome):
+    for name in (CANCELLED, HUNG, CRASHED):
+        starts = began_at(outcome, name)
+        assert len(starts) >= 2
+        assert starts[-1] > 0
+
+
+def test_each_disturbance_left_its_trace_in_slurm(outcome: Outcome):
+    ends = {job: outcome.states[number] for number, job in outcome.submitted if number in outcome.states}
+    first = dict(reversed(outcome.submitted and [(job, number) for number, job in outcome.submitted]))
+    assert outcome.states[first[f"train/{CANCELLED}_0"]] == ["CANCELLED"]
+    assert "TIMEOUT" in [state for number, job in outcome.submitted if HUNG in job for state in outcome.states[number]]
+    assert len([job for _, job in outcome.submitted if job == f"train/{CRASHED}_0"]) == 1
+    assert ends[f"train/{CRASHED}_0"][-1] == "COMPLETED"
+
+
+def test_a_long_training_passes_through_short_slots_as_one_job(outcome: Outcome):
+    jobs = [number for number, job in outcome.submitted if job == "pretrain/nse_p_h_0"]
+    assert len(jobs) == 1
+    assert "back in the queue" in (outcome.root / f"results/{PRESET}/logs/pretrain/nse_p_h.seed0.log").read_text()
+    assert len(began_at(outcome, "nse_p_h")) >= 2
+
+
+def test_no_finished_job_ran_twice(outcome: Outcome):
+    finished = [job for number, job in outcome.submitted if outcome.states[number][-1] == "COMPLETED"]
+    assert len(finished) == len(set(finished))
+
+
+def test_gpu_jobs_run_on_gpu_nodes_and_only_they_have_gpus(outcome: Outcome, cluster: Cluster):
+    for number, job in outcome.submitted:
+        shown = cluster.call("scontrol", "show", "job", "-d", number)
+        wants_gpu = job.split("/")[0] in GPU_RULES
+        nodes = set(re.findall(r"\bNodeList=(\w+)", shown)) - {"null"}
+        assert nodes <= set(GPU_NODES if wants_gpu else CPU_NODES), job
+        assert ("gpu:" in shown) == wants_gpu, job
+
+
+def test_short_cpu_jobs_are_submitted_together(outcome: Outcome):
+    kinds = [job.split("/")[0] for _, job in outcome.submitted]
+    assert len([kind for kind in kinds if kind not in GPU_RULES]) == 2
+
+
+def test_table_is_complete_and_its_cost_on_record(outcome: Outcome, record_property):
+    config = load(outcome.root / "preset.yaml")
+    lines = (outcome.root / f"results/{PRESET}/tables/table3.csv").read_text().splitlines()
+    assert len(lines) == 1 + 5 * len(config.preset.data.benchmarks) * 3
+    record_property("seconds", round(outcome.seconds))
+    record_property("slurm_jobs", len(outcome.submitted))
+    print(f"table3 on Slurm: {len(outcome.submitted)} jobs in {outcome.seconds:.0f} s")
