@@ -9,7 +9,7 @@ from spsr.cli.options import Configfile
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from spsr.config import Config, Method
+    from spsr.config import Config
 
 
 def methods(
@@ -62,16 +62,13 @@ def _costs(config: "Config") -> "Table":
     from spsr.cli.progress import progress
     from spsr.training.cost import Cost, training_cost
 
-    trained = {name: method for name, method in config.methods.items() if method.source == "trained"}
-    counted: dict[str, tuple[Cost, Cost]] = {}
+    trained = [name for name, method in config.methods.items() if method.source == "trained"]
+    counted: dict[str, Cost] = {}
     with progress("counting") as report:
-        for done, (name, method) in enumerate(trained.items()):
+        for done, name in enumerate(trained):
             report(done, len(trained), name)
-            kind = _what_costs(method)
-            if kind not in counted:
-                ours = training_cost(config, name)
-                separate = training_cost(config, name, share_forward=False) if ours.discriminators else ours
-                counted[kind] = ours, separate
+            if (kind := _what_costs(config, name)) not in counted:
+                counted[kind] = training_cost(config, name)
         report(len(trained), len(trained), "")
     table = Table(
         title=f"One training step at the sizes of {config.path}",
@@ -84,14 +81,17 @@ def _costs(config: "Config") -> "Table":
     table.add_column("name")
     for column in ("generator", "discriminators", "GFLOP", "separate"):
         table.add_column(column, justify="right")
-    for name, method in trained.items():
-        ours, separate = counted[_what_costs(method)]
-        gflops = (f"{value.flops / 1e9:.1f}" for value in (ours, separate))
-        table.add_row(name, f"{ours.generator:,}", f"{ours.discriminators:,}", *gflops)
+    for name in trained:
+        cost = counted[_what_costs(config, name)]
+        gflops = (f"{flops / 1e9:.1f}" for flops in (cost.flops, cost.separate_flops))
+        table.add_row(name, f"{cost.generator:,}", f"{cost.discriminators:,}", *gflops)
     return table
 
 
-def _what_costs(method: "Method") -> str:
+def _what_costs(config: "Config", name: str) -> str:
     """Equal for methods whose steps cost the same: weights of terms, titles and starting points do not matter."""
+    method = config.method(name)
     terms = [term.name for term in method.losses.terms()]
-    return repr((method.generator, method.schedule, terms, method.extractor if "structure" in str(terms) else None))
+    extractor = method.extractor if any(term.endswith("/structure") for term in terms) else None
+    network = extractor and (config.extractor(extractor).network, config.extractor(extractor).design)
+    return repr((method.generator, method.schedule, terms, network))

@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from spsr.config import Compute, Config
 from spsr.models import build
+from spsr.models.cost import forward_flops
 from spsr.training.objective import build_objective, fresh_frozen, replicas
 from spsr.training.patches import Batch
 from spsr.training.super_resolution import SuperResolutionTask
@@ -25,11 +26,14 @@ class Cost:
     Attributes:
         generator, discriminators: numbers of parameters that are trained.
         flops: of one step, per sample, once the fusion warm-up is over.
+        separate_flops: the same with a forward pass of each discriminator for the generator's loss and another for
+            its own, as the official code has them.
     """
 
     generator: int
     discriminators: int
     flops: int
+    separate_flops: int
 
 
 class _EmptyPatches:
@@ -52,7 +56,7 @@ def training_cost(config: Config, name: str, *, share_forward: bool | None = Non
 
     Args:
         share_forward: whether the generator's loss and the discriminators' own share forward passes of the
-            discriminators; the official code has separate ones. By default as this preset trains.
+            discriminators. By default as this preset trains.
     """
     compute = config.preset.compute
     share_forward = not compute.compile if share_forward is None else share_forward
@@ -62,11 +66,18 @@ def training_cost(config: Config, name: str, *, share_forward: bool | None = Non
     with torch.device("meta"):
         generator = build(method.generator.name if method.generator else "", **size)
         objective = build_objective(config, name, 0, fresh_frozen(config, name), "meta", share_forward=share_forward)
-    task = SuperResolutionTask(generator, objective, _EmptyPatches(schedule.patch, samples), schedule)
+    patches = _EmptyPatches(schedule.patch, samples)
+    task = SuperResolutionTask(generator, objective, patches, schedule)
     with FlopCounterMode(display=False) as counter:
         task.step(schedule.iterations)
+    flops = separate = counter.get_total_flops() // samples
+    if share_forward:
+        views = objective.views(hr := patches.draw(0).hr, hr)
+        for adversarial in objective.adversarial:
+            shape = views.view("real", adversarial.term.view).shape[1:]
+            separate += forward_flops(adversarial.discriminator, (2, *shape))
     discriminators = sum(_parameters(adversarial.discriminator) for adversarial in objective.adversarial)
-    return Cost(_parameters(generator), discriminators, counter.get_total_flops() // samples)
+    return Cost(_parameters(generator), discriminators, flops, separate)
 
 
 def step_flops(config: Config, name: str) -> int:
