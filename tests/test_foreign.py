@@ -92,8 +92,9 @@ def test_it_is_marked_in_every_format_of_a_table(place: Path):
         make_table(config, table)
         texts = {suffix: config.layout.table(table, suffix).read_text() for suffix in ("md", "tex", "html", "csv")}
         assert "Theirs ‡" in texts["md"]
-        assert "‡ foreign, not trained here but scored by the same protocol (Theirs: images in their\\_images)" in (
-            texts["md"]
+        assert (
+            "‡ foreign, not trained here but scored by the same protocol (Theirs: images in their\\_images)"
+            in (texts["md"])
         )
         assert r"Theirs \textsuperscript{\textdaggerdbl}" in texts["tex"]
         assert "Theirs ‡" in texts["html"]

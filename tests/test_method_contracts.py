@@ -30,6 +30,7 @@ NETWORKS = {
     "spsr": SMALL | {"growth": 4},
     "edsr": SMALL,
     "srresnet": SMALL,
+    "rcan": {"features": 8, "groups": 1, "blocks": 1, "reduction": 4},
     "discriminator": {"channels": 4},
 }
 WARM_UP = 3

@@ -36,7 +36,12 @@ def test_a_method_that_several_tables_hold_is_run_once(quick: Pipeline):
 def test_every_trainable_method_of_the_tables_is_trained_in_the_quick_preset(quick: Pipeline):
     left_out = {name for table in quick.config.tables.values() for name in table.methods} - set(quick.methods)
     assert left_out <= {"sftgan", "natsr"}
-    assert len(quick.trained) == 32
+    assert len(quick.trained) == 33
+
+
+def test_a_method_that_only_a_figure_shows_is_run_too(quick: Pipeline):
+    assert "rcan" in quick.trained
+    assert not any("rcan" in table.methods for table in quick.config.tables.values())
 
 
 def test_a_method_waits_for_its_starting_point_and_its_extractor(quick: Pipeline):

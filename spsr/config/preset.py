@@ -99,6 +99,7 @@ class Preset(Strict):
         results: foreign results by method name.
         only: if given, the only methods that are run; cells of the others say that they were not.
         tables: tables that are made.
+        figures: entries of `configs/figures.yaml` whose methods are run although no table holds them.
         lpips: backbone of the LPIPS metric.
     """
 
@@ -120,4 +121,5 @@ class Preset(Strict):
     tables: tuple[str, ...] = Field(
         default=("table1", "table2", "table3", "table4", "table5", "table6", "table7"), strict=False
     )
+    figures: tuple[str, ...] = Field(default=(), strict=False)
     lpips: Literal["alex"] = "alex"
