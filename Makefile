@@ -24,7 +24,7 @@ $(VENV)/installed: pyproject.toml envs/constraints.txt
 
 demo: setup
 	@$(BIN)/snakemake --cores $(CORES) --quiet rules host
-	@$(BIN)/python -m spsr.cli.whereabouts
+	@$(BIN)/spsr status
 
 test: setup
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n $(CORES) --dist loadgroup

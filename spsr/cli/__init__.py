@@ -11,10 +11,13 @@ import typer
 from spsr.cli.doctor import doctor
 from spsr.cli.evaluate import evaluate
 from spsr.cli.fetch import fetch
+from spsr.cli.figure import figure
 from spsr.cli.methods import methods
+from spsr.cli.plan import plan
 from spsr.cli.prepare import prepare
 from spsr.cli.pretrain import pretrain
 from spsr.cli.probe import probe
+from spsr.cli.report import report
 from spsr.cli.score import score
 from spsr.cli.slot import slot
 from spsr.cli.status import status
@@ -32,21 +35,24 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
+    methods,
+    plan,
+    doctor,
     fetch,
     prepare,
     pretrain,
     probe,
     train,
+    slot,
+    evaluate,
     upscale,
     score,
-    evaluate,
     table,
-    slot,
-    status,
+    figure,
+    report,
     track,
+    status,
     ui,
-    methods,
-    doctor,
 ):
     app.command()(command)
 
