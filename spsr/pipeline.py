@@ -90,11 +90,7 @@ class Pipeline:
     def benchmarks(self) -> tuple[str, ...]:
         """Names of the test sets, without the optional ones that are not at hand."""
         sources = self.config.preset.data.benchmarks
-        return tuple(
-            name
-            for name, source in sources.items()
-            if not source.optional or source.dataset is None or datasets.available(source.dataset)
-        )
+        return tuple(name for name, source in sources.items() if not source.optional or _at_hand(source))
 
     @property
     def threads(self) -> int:
@@ -249,6 +245,13 @@ class Pipeline:
 
     def _sources(self, source: ImageSource) -> list[Path]:
         return [self.datasets_folder / source.dataset / "passport.json"] if source.dataset is not None else []
+
+
+def _at_hand(source: ImageSource) -> bool:
+    """Whether the images of a source are on this machine."""
+    if source.folder is not None:
+        return Path(source.folder).is_dir()
+    return source.dataset is None or datasets.available(source.dataset)
 
 
 def _obtainable(entry: str) -> bool:

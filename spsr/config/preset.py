@@ -18,7 +18,7 @@ class ImageSource(Strict):
         folder: a folder of images, from the repository's root.
         scikit_image: names of photographs inside scikit-image's wheel.
         crop: side of the central square in pixels that is kept of each image.
-        optional: a dataset that is left out where it is not at hand, instead of being fetched.
+        optional: left out where it is not at hand, instead of being fetched or missed.
     """
 
     dataset: str | None = None
