@@ -128,6 +128,25 @@ def test_lower_lpips_and_higher_psnr_are_best_and_unranked_methods_have_no_place
     assert filled.cells["spsr_p", "Set14", "psnr"].paper_place == 2
 
 
+def test_a_difference_from_the_parent_that_the_images_do_not_support_is_marked(toy: Config) -> None:
+    write_scores(toy, images=20)
+    frame = made_up_scores(toy, "spsr_g", 0, "Set14", 20)
+    noise = np.random.default_rng(0).normal(scale=0.05, size=20)
+    write_csv(frame.assign(psnr=frame["psnr"] + noise - noise.mean()), toy.layout.scores("spsr_g_wo_gl", 0, "Set14"))
+    filled = fill(toy, "table2")
+    assert filled.cells["spsr_g_wo_gl", "Set14", "psnr"].like_parent is True
+    assert filled.cells["spsr_g_wo_gl", "Urban100", "psnr"].like_parent is False
+    assert filled.cells["esrgan", "Set14", "psnr"].like_parent is None
+    assert "≈†" in text(toy, "table2", "md")
+    assert r"$\approx$\textsuperscript{\textdagger}" in text(toy, "table2", "tex")
+    assert "≈: the difference from the method" in text(toy, "table2", "html")
+
+
+def test_with_few_images_no_difference_is_judged(toy: Config) -> None:
+    write_scores(toy, images=3)
+    assert {cell.like_parent for cell in fill(toy, "table2").cells.values()} == {None}
+
+
 def test_equal_values_share_a_place_and_a_single_value_has_none() -> None:
     assert places({"a": 1.0, "b": 2.0, "c": 2.0}, lower_is_better=False, marks=2) == {"a": 2, "b": 1, "c": 1}
     assert places({"a": 1.0, "b": 2.0, "c": 2.0}, lower_is_better=True, marks=1) == {"a": 1}

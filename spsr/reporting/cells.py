@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from spsr.config import Config, Table
 from spsr.reporting.intervals import interval
 from spsr.reporting.scores import DIGITS, LOWER_IS_BETTER, METRIC_TITLES, read_scores, why_absent
+from spsr.reporting.statistics import against_parent
 from spsr.reporting.values import Key, paper_values
 
 FOREIGN = "‡"
@@ -23,6 +24,8 @@ class Cell:
         interval: 95 % interval of `value`; None where there is nothing to resample.
         absent: why there is no value; empty if there is one.
         place, paper_place: 1 for the best and 2 for the second best of our, or the paper's, values; else 0.
+        like_parent: whether a difference from the method that it extends, in the same table, is not supported by
+            the images; None if there is no such method, or too few images to tell.
     """
 
     key: Key
@@ -34,6 +37,7 @@ class Cell:
     absent: str = ""
     place: int = 0
     paper_place: int = 0
+    like_parent: bool | None = None
 
     @property
     def delta(self) -> float | None:
@@ -89,6 +93,7 @@ def fill(config: Config, name: str) -> FilledTable:
     paper = paper_values()
     cells: dict[tuple[str, str, str], Cell] = {}
     for method in table.methods:
+        compared = against_parent(config, method) if config.method(method).extends in table.methods else {}
         for dataset in table.datasets:
             scores = read_scores(config, method, dataset)
             for metric in table.metrics:
@@ -105,6 +110,9 @@ def fill(config: Config, name: str) -> FilledTable:
                         interval=interval(scores.values[metric]),
                         n_images=len(scores.images),
                         n_seeds=len(scores.seeds),
+                        like_parent=None
+                        if (dataset, metric) not in compared
+                        else not compared[dataset, metric].supported,
                     )
                 cells[method, dataset, metric] = cell
     for dataset in table.datasets:

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from spsr.reporting.cells import Cell, FilledTable
 from spsr.reporting.grid import number
-from spsr.reporting.notes import DAGGER, notes
+from spsr.reporting.notes import DAGGER, marks_behind, notes
 from spsr.reporting.scores import DIGITS, METRIC_TITLES
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -24,7 +24,9 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(number=number, metric_titles=METRIC_TITLES, digits=DIGITS, dagger=DAGGER)
+    made.globals.update(
+        number=number, metric_titles=METRIC_TITLES, digits=DIGITS, dagger=DAGGER, marks_behind=marks_behind
+    )
     return made
 
 

@@ -2,7 +2,7 @@
 
 from spsr.reporting.cells import FOREIGN, Cell, FilledTable
 from spsr.reporting.grid import grid
-from spsr.reporting.notes import DAGGER, notes
+from spsr.reporting.notes import DAGGER, LIKE_PARENT, marks_behind, notes
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -30,6 +30,7 @@ _ESCAPES = {
     "—": "---",
     "…": r"\dots{}",
     "’": "'",
+    LIKE_PARENT: r"$\approx$",
     DAGGER: r"\textsuperscript{\textdagger}",
     FOREIGN: r"\textsuperscript{\textdaggerdbl}",
 }
@@ -66,7 +67,7 @@ def to_latex(filled: FilledTable) -> str:
             text = rf"\textcolor{{red}}{{\textbf{{{text}}}}}"
         elif place == 2:
             text = rf"\textcolor{{blue}}{{\underline{{{text}}}}}"
-        return text + _ESCAPES[DAGGER] if filled.mark and kind == "ours" and cell.value is not None else text
+        return text + escape(marks_behind(filled, cell)) if kind == "ours" else text
 
     rows = grid(filled, decorate, escape)
     columns = "l" * rows.labels + "r" * (len(rows.header) - rows.labels)

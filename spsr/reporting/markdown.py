@@ -2,7 +2,7 @@
 
 from spsr.reporting.cells import Cell, FilledTable
 from spsr.reporting.grid import grid
-from spsr.reporting.notes import DAGGER, notes
+from spsr.reporting.notes import marks_behind, notes
 
 
 def _escape(text: str) -> str:
@@ -17,7 +17,7 @@ def to_markdown(filled: FilledTable) -> str:
     def decorate(cell: Cell, kind: str, text: str) -> str:
         place = {"ours": cell.place, "paper": cell.paper_place}.get(kind, 0)
         text = {0: text, 1: f"**{text}**", 2: f"_{text}_"}[place]
-        return text + DAGGER if filled.mark and kind == "ours" and cell.value is not None else text
+        return text + marks_behind(filled, cell) if kind == "ours" else text
 
     rows = grid(filled, decorate, _escape)
     body = [row for group in rows.groups for row in group]

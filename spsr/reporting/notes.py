@@ -1,12 +1,15 @@
 """The lines under a table: marks, protocol, intervals, and why cells are empty."""
 
 from spsr.metrics import PROTOCOLS
-from spsr.reporting.cells import FOREIGN, FilledTable
+from spsr.reporting.cells import FOREIGN, Cell, FilledTable
 from spsr.reporting.intervals import interval_source
 from spsr.reporting.scores import METRIC_TITLES
 
 DAGGER = "†"
 """Stands at every number of ours that was not made with the paper's own settings."""
+
+LIKE_PARENT = "≈"
+"""Stands at a number of ours whose difference from the method's parent is not supported."""
 
 NOT_RUN = "not run"
 
@@ -24,6 +27,11 @@ def notes(filled: FilledTable, best: str, second: str) -> list[str]:
     if filled.foreign:
         listed = "; ".join(f"{title.removesuffix(FOREIGN).strip()}: {place}" for title, place in filled.foreign.items())
         lines.append(f"{FOREIGN} foreign, not trained here but scored by the same protocol ({listed})")
+    if any(cell.like_parent for cell in filled.cells.values()):
+        lines.append(
+            f"{LIKE_PARENT}: the difference from the method that it is an ablation of is not supported (paired "
+            "bootstrap, and Wilcoxon over images with Holm's correction)"
+        )
     absent: dict[str, list[str]] = {}
     for (method, _, _), cell in filled.cells.items():
         if cell.absent:
@@ -34,6 +42,13 @@ def notes(filled: FilledTable, best: str, second: str) -> list[str]:
         lines.append(f"95 % intervals: {'; '.join(sources)}")
     lines += [f"{METRIC_TITLES[metric]}: {PROTOCOLS[metric]}" for metric in filled.table.metrics]
     return lines
+
+
+def marks_behind(filled: FilledTable, cell: Cell) -> str:
+    """The marks behind a number of ours."""
+    if cell.value is None:
+        return ""
+    return (LIKE_PARENT if cell.like_parent else "") + (DAGGER if filled.mark else "")
 
 
 def _marking(filled: FilledTable, best: str, second: str) -> str:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 COLUMNS = 5
 _STYLES = ("-", "--", ":")
+_LOGITS = ("/real", "/fake")
+"""Ends of the names of discriminators' mean outputs, which are logged with the losses but are none."""
 _FOOT = 0.85
 """Inches below the panels: the axis title, the legend and the mark."""
 
@@ -21,7 +23,7 @@ def curves(run: Run) -> dict[str, tuple[list[int], list[float]]]:
     found: dict[str, tuple[list[int], list[float]]] = {}
     for event in run.events:
         for term, value in event["losses"].items():
-            if value > 0 and math.isfinite(value):
+            if not term.endswith(_LOGITS) and value > 0 and math.isfinite(value):
                 steps, values = found.setdefault(term, ([], []))
                 steps.append(event["step"])
                 values.append(value)

@@ -80,7 +80,7 @@ def show_whole(axes: "Axes", crop: Crop, picture: Picture | None) -> None:
     if picture is None:
         show(axes, None, f"{crop.image} from {crop.dataset}", "not prepared")
         return
-    show(axes, picture.hr, f"{picture.image} from {picture.dataset}")
+    show(axes, picture.hr, f"{picture.image}, {picture.dataset}", loc="left")
     left, top, width, height = picture.box
     mark = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=PALETTE[1], linewidth=1.2)
     axes.add_patch(mark)
