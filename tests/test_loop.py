@@ -16,6 +16,8 @@ from spsr.config import Config, TrainingSettings, load
 from spsr.errors import InputError, RunFailed, Stopped
 from spsr.models import build
 from spsr.training import checkpoints, events, record
+from spsr.training.autopsy import replay
+from spsr.training.determinism import verify_determinism
 from spsr.training.loop import run, seed_step
 
 
@@ -272,3 +274,31 @@ def test_an_unwritable_folder_is_bad_input(settings: TrainingSettings, tmp_path:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="name another folder"):
         run(Toy(), settings, {}, tmp_path / "file" / "run")
+
+
+def test_a_replay_finds_the_module_again(settings: TrainingSettings, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    with pytest.raises(RunFailed):
+        run(Toy(at(13, spoil_images)), settings, {}, out)
+    again = replay(Toy(at(13, spoil_images)), out / record.CHECKPOINTS, settings.seed, 13)
+    assert again == "the output of model.head (Conv2d), in step 13"
+    assert replay(Toy(), out / record.CHECKPOINTS, settings.seed, 13).startswith("none: steps 10 to 13 are finite")
+
+
+def test_equal_executions_are_found_equal() -> None:
+    assert verify_determinism(Toy, 0, 3) is None
+
+
+def test_the_first_module_that_differs_is_named() -> None:
+    built: list[Toy] = []
+
+    def make() -> Toy:
+        built.append(Toy())
+        if len(built) == 2:
+            with torch.no_grad():
+                dict(built[1].model.named_parameters())["body.0.conv1.bias"][0] += 1e-3
+        return built[-1]
+
+    difference = verify_determinism(make, 0, 2)
+    assert difference is not None
+    assert difference.startswith("step 0: model.body.0.conv1 (Conv2d)"), difference

@@ -6,7 +6,7 @@ import random
 import signal
 import time
 from collections import Counter
-from itertools import cycle, islice, product
+from itertools import count, cycle, islice, product
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
@@ -21,14 +21,14 @@ STOPPED = 75
 
 
 def small_config(folder: Path) -> Config:
-    schedule = {"iterations": 24, "batch": 2, "learning_rate": 1e-3, "milestones": [12], "log_every": 5}
+    schedule = {"iterations": 16, "batch": 2, "learning_rate": 1e-3, "milestones": [8], "log_every": 5}
     return toy_config(
         folder,
         schedules={
-            "gan": schedule | {"patch": 32, "checkpoint_every": 4},
-            "contrastive": schedule | {"patch": 96, "checkpoint_every": 4},
-            "psnr": schedule | {"patch": 32, "checkpoint_every": 4},
-            "jigsaw": schedule | {"patch": 84, "checkpoint_every": 4},
+            "gan": schedule | {"patch": 32, "checkpoint_every": 3},
+            "contrastive": schedule | {"patch": 96, "checkpoint_every": 3},
+            "psnr": schedule | {"patch": 32, "checkpoint_every": 3},
+            "jigsaw": schedule | {"patch": 84, "checkpoint_every": 3},
         },
         networks={"discriminator": {"channels": 2}},
     )
@@ -108,8 +108,11 @@ def check(server: ForkServerContext, folder: Path, name: str, kills: int) -> Non
     config = small_config(folder)
     seconds = finish(server, config, name, folder / "whole")
     struck: Counter[str] = Counter()
-    while (left := kills - struck["SIGKILL"] - struck["SIGTERM"]) > 0:
-        out = folder / f"killed-{left}"
+    for attempt in count():
+        left = kills - struck["SIGKILL"] - struck["SIGTERM"]
+        if left <= 0:
+            break
+        out = folder / f"killed{attempt}"
         struck += kill_at_random(server, config, name, out, left, seconds)
         for output in OUTPUTS:
             assert (out / output).read_bytes() == (folder / "whole" / output).read_bytes(), output

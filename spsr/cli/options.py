@@ -22,3 +22,7 @@ Restart = Annotated[
     bool,
     typer.Option("--restart", help="Move an earlier run aside and begin anew; nothing is deleted."),
 ]
+RestartChanged = Annotated[
+    bool,
+    typer.Option("--restart-changed", help="As --restart, but only if the configuration of the earlier run differs."),
+]

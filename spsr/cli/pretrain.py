@@ -1,10 +1,10 @@
 """`spsr pretrain`."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from spsr.cli.options import Configfile, MaxMinutes, Out, Restart, Seed
+from spsr.cli.options import Configfile, MaxMinutes, Out, Restart, RestartChanged, Seed
 
 
 def pretrain(
@@ -14,6 +14,7 @@ def pretrain(
     out: Out = None,
     max_minutes: MaxMinutes = None,
     restart: Restart = False,
+    restart_changed: RestartChanged = False,
 ) -> None:
     """Train a structure extractor by contrastive prediction or jigsaw puzzles (Section 4.2)."""
     from spsr.cli.progress import progress
@@ -24,8 +25,7 @@ def pretrain(
 
     from spsr.training.pretrain import pretrain_extractor
 
+    how: bool | Literal["changed"] = restart or ("changed" if restart_changed else False)
     with progress(extractor) as report:
-        file = pretrain_extractor(
-            config, extractor, seed, out, max_minutes=max_minutes, restart=restart, progress=report
-        )
+        file = pretrain_extractor(config, extractor, seed, out, max_minutes=max_minutes, restart=how, progress=report)
     print(file)

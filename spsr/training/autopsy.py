@@ -60,14 +60,15 @@ def module_names(task: object, depth: int = 4) -> dict[int, str]:
     return names
 
 
-def _tensors(value: Any) -> Iterator[Tensor]:
+def tensors_in(value: Any) -> Iterator[Tensor]:
+    """The tensors in a nested value."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, tuple | list):
         for item in value:
-            yield from _tensors(item)
+            yield from tensors_in(item)
     elif isinstance(value, dict):
-        yield from _tensors(tuple(value.values()))
+        yield from tensors_in(tuple(value.values()))
 
 
 @contextmanager
@@ -85,9 +86,9 @@ def watching(task: object, found: list[str]) -> Iterator[None]:
     def forward(module: nn.Module, inputs: Any, output: Any) -> None:
         if not all(map(_finite, module.parameters(recurse=False))):
             found.append(f"the weights of {name(module)}")
-        if not all(map(_finite, _tensors(output))):
+        if not all(map(_finite, tensors_in(output))):
             found.append(f"the output of {name(module)}")
-        for tensor in _tensors(output):
+        for tensor in tensors_in(output):
             if tensor.requires_grad:
                 tensor.register_hook(partial(backward, module))
 

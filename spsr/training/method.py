@@ -134,6 +134,16 @@ def train_method(
     inputs = input_hashes(config, name)
     if record.is_finished(settings, inputs, out, restart):
         return
+    task = fresh_task(config, name, seed)
+    loop.run(task, settings, inputs, out, max_minutes=max_minutes, restart=restart, progress=progress)
+
+
+def fresh_task(config: Config, name: str, seed: int) -> SuperResolutionTask:
+    """A method's task on this preset's training images, in a process that is set up for it.
+
+    Raises:
+        InputError: see `build_task`.
+    """
     flops = cost.step_flops(config, name) * step_samples(config, name)
     device = process.set_up(config.preset.compute, seed)
     sampler = PatchSampler(
@@ -144,5 +154,4 @@ def train_method(
         config.preset.data.tiling,
         device=device,
     )
-    task = build_task(config, name, seed, sampler, device, flops_per_step=flops)
-    loop.run(task, settings, inputs, out, max_minutes=max_minutes, restart=restart, progress=progress)
+    return build_task(config, name, seed, sampler, device, flops_per_step=flops)

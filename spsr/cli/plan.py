@@ -1,0 +1,155 @@
+"""`spsr plan`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from spsr.cli.options import Configfile
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from spsr.config import Config
+    from spsr.training.plan import Job, Timeline
+
+ASSUMED_TFLOPS = 100.0
+
+
+def plan(
+    configfile: Configfile = None,
+    gpus: Annotated[int, typer.Option("--gpus", min=1, help="Devices, with one training at a time on each.")] = 1,
+    rate: Annotated[
+        float | None, typer.Option("--rate", min=1e-6, help="TFLOP/s that a device sustains.", show_default=False)
+    ] = None,
+    probe: Annotated[bool, typer.Option("--probe", help="Measure the rate on this machine for a minute.")] = False,
+    table: Annotated[
+        str | None, typer.Option("--table", help="Only what this table takes.", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+    gantt: Annotated[
+        Path | None, typer.Option("--gantt", help="Draw a Gantt chart to a .png or .svg file.", show_default=False)
+    ] = None,
+) -> None:
+    """What a preset will cost before anything is launched: runs, FLOPs, hours, memory, disk, and time on N GPUs.
+
+    The rate is the one given, or measured, or the median in the ledgers of earlier runs, or assumed.
+    """
+    import json as formats
+
+    from rich.console import Console
+
+    from spsr.config import load
+    from spsr.errors import InputError
+    from spsr.pipeline import Pipeline
+
+    config = load(configfile)
+    if table is not None:
+        config.table(table)
+        if table not in config.preset.tables:
+            raise InputError(f"{config.path}: table '{table}' is not among the preset's tables; add it there")
+    if gantt is not None and gantt.suffix not in (".png", ".svg", ".pdf"):
+        raise InputError(f"{gantt}: a Gantt chart is a .png, .svg or .pdf file; choose one of these endings")
+
+    from spsr.training.plan import as_data, draw_gantt, ledger_rate, list_jobs, of_table, schedule_jobs
+
+    errors = Console(stderr=True)
+    with errors.status("Counting FLOPs and memory of every distinct training step"):
+        every = list_jobs(config, Pipeline(config).trained, Pipeline(config).pretrained)
+    jobs = every if table is None else of_table(every, table)
+    if not jobs:
+        raise InputError(f"{config.path}: nothing is trained here; there is nothing to plan")
+    source = "given"
+    if rate is None and probe:
+        with errors.status("Measuring the rate of a training step for a minute"):
+            rate = _measured(config, max(jobs, key=lambda job: job.flops if job.name in config.methods else 0))
+        source = "measured"
+    if rate is None:
+        rate, source = ledger_rate(config, every), "from the ledgers of earlier runs"
+    if rate is None:
+        rate, source = ASSUMED_TFLOPS, "assumed; measure it with --probe or give --rate"
+    timeline = schedule_jobs(jobs, gpus, rate)
+    if json:
+        print(formats.dumps(as_data(jobs, timeline, gpus, rate) | {"rate": source}, indent=1))
+    else:
+        _show(Console(), config, jobs, timeline, gpus, rate, source, table)
+    if gantt is not None:
+        draw_gantt(timeline, gantt)
+        errors.print(f"{gantt}")
+
+
+def _measured(config: "Config", job: "Job") -> float:
+    from spsr.training.process import set_up
+    from spsr.training.rehearsal import sustained_tflops
+
+    return sustained_tflops(config, job.name, set_up(config.preset.compute, 0), 60)
+
+
+def _time(hours: float) -> str:
+    if hours >= 72:
+        return f"{hours / 24:.1f} d"
+    if hours >= 1:
+        return f"{hours:.1f} h"
+    return f"{hours * 60:.1f} min" if hours * 60 >= 1 else f"{hours * 3600:.0f} s"
+
+
+def _flops(flops: float) -> str:
+    for unit, size in (("EFLOP", 1e18), ("PFLOP", 1e15), ("TFLOP", 1e12)):
+        if flops >= size:
+            return f"{flops / size:.3g} {unit}"
+    return f"{flops / 1e9:.3g} GFLOP"
+
+
+def _bytes(size: float) -> str:
+    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.1f} MiB"
+
+
+def _show(
+    console: "Console",
+    config: "Config",
+    jobs: "list[Job]",
+    timeline: "Timeline",
+    gpus: int,
+    rate: float,
+    source: str,
+    table: str | None,
+) -> None:
+    from rich.table import Table
+
+    from spsr.training.plan import as_data, hours, of_table, schedule_jobs
+
+    runs = Table(title=f"Trainings of {config.path}" + (f" for {table}" if table else ""), title_justify="left")
+    for column in ("name", "seeds", "FLOPs each", "time each", "memory", "after", "tables"):
+        runs.add_column(column, justify="left" if column in ("name", "after", "tables") else "right", overflow="fold")
+    for job in {job.name: job for job in jobs}.values():
+        runs.add_row(
+            job.name,
+            str(sum(other.name == job.name for other in jobs)),
+            _flops(job.flops),
+            _time(hours(job.flops, rate)),
+            _bytes(job.memory),
+            ", ".join(name for name, _ in job.needs),
+            " ".join(name.removeprefix("table") for name in job.tables),
+        )
+    console.print(runs)
+    if table is None:
+        totals = Table(title="Each table alone", title_justify="left")
+        for column in ("table", "runs", "FLOPs", "GPU-hours", f"on {gpus} GPU{'s' * (gpus > 1)}"):
+            totals.add_column(column, justify="left" if column == "table" else "right")
+        for name in config.preset.tables:
+            own = of_table(jobs, name)
+            work = sum(job.flops for job in own)
+            alone = schedule_jobs(own, gpus, rate).hours
+            totals.add_row(name, str(len(own)), _flops(work), f"{hours(work, rate):.3g}", _time(alone))
+        console.print(totals)
+    data = as_data(jobs, timeline, gpus, rate)
+    chain = " → ".join(name for name, _ in timeline.critical)
+    console.print(
+        f"{len(jobs)} trainings, {_flops(data['flops'])}, {data['device_hours']:.3g} GPU-hours at "
+        f"{rate:.3g} TFLOP/s ({source})\n"
+        f"on {gpus} GPU{'s' * (gpus > 1)}: {_time(timeline.hours)}; critical path: {chain}\n"
+        f"disk: {_bytes(data['disk'])} when finished, and up to {_bytes(data['disk_while_running'])} of checkpoints\n"
+        "Memory is what parameters, Adam and autograd hold in fp32. Evaluation and probes are not counted.",
+        soft_wrap=True,
+        highlight=False,
+    )

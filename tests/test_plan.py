@@ -1,0 +1,127 @@
+"""The plan: shared runs once, exact costs, and a schedule that keeps the order of the graph."""
+
+import json
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from synthetic import toy_config
+
+from spsr.config import Config
+from spsr.pipeline import Pipeline
+from spsr.training import cost
+from spsr.training.memory import counting_saved_tensors
+from spsr.training.plan import Job, as_data, draw_gantt, hours, ledger_rate, list_jobs, of_table, schedule_jobs
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    return toy_config(tmp_path_factory.mktemp("plan"), tables=["table4", "table5"], seeds=[4, 5], probe=None)
+
+
+@pytest.fixture(scope="module")
+def jobs(config: Config) -> list[Job]:
+    pipeline = Pipeline(config)
+    return list_jobs(config, pipeline.trained, pipeline.pretrained)
+
+
+def named(jobs: list[Job], name: str) -> list[Job]:
+    return [job for job in jobs if job.name == name]
+
+
+def test_a_run_that_others_share_is_there_once_a_seed(jobs: list[Job]) -> None:
+    assert len({job.key for job in jobs}) == len(jobs)
+    assert [job.seed for job in named(jobs, "spsr_p")] == [4, 5]
+    assert [job.seed for job in named(jobs, "rrdb")] == [4]
+    assert [job.seed for job in named(jobs, "nse_p_h")] == [4]
+
+
+def test_runs_know_what_they_need_and_which_tables_they_feed(jobs: list[Job]) -> None:
+    spsr_p = named(jobs, "spsr_p_v")[1]
+    assert spsr_p.needs == (("rrdb", 4), ("nse_p_v", 4))
+    assert spsr_p.tables == ("table5",)
+    assert named(jobs, "rrdb")[0].tables == ("table4", "table5")
+    assert {job.name for job in of_table(jobs, "table5")} == {
+        "rrdb", "nse_p_h", "nse_p_v", "nse_p_c", "spsr_p", "spsr_p_v", "spsr_p_c",
+    }  # fmt: skip
+
+
+def test_flops_are_those_of_the_counted_step(config: Config, jobs: list[Job]) -> None:
+    schedule = config.schedule("gan")
+    step = cost.step_flops(config, "spsr_p") * schedule.batch
+    assert named(jobs, "spsr_p")[0].flops == step * schedule.iterations
+
+
+def test_saved_tensors_are_counted_once_and_released() -> None:
+    with torch.device("meta"):
+        layers = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.Tanh(), torch.nn.Conv2d(8, 8, 1))
+        images = torch.empty(2, 3, 10, 10)
+    with counting_saved_tensors() as saved:
+        for _ in range(3):
+            layers(images).sum().backward()
+    # The images, and the output of tanh (kept by tanh and by the next convolution).
+    assert saved.peak == 4 * (2 * 3 * 100 + 2 * 8 * 100)
+
+
+@st.composite
+def graphs(draw: st.DrawFn) -> list[Job]:
+    jobs: list[Job] = []
+    for number in range(draw(st.integers(1, 12))):
+        needs = draw(st.sets(st.sampled_from([job.key for job in jobs]), max_size=2)) if jobs else set()
+        flops = draw(st.integers(1, 50)) * 10**15
+        jobs.append(Job(f"job{number}", 0, flops, 0, 0, 0, tuple(sorted(needs))))
+    return jobs
+
+
+@given(jobs=graphs(), devices=st.integers(1, 4))
+@settings(max_examples=100, deadline=None)
+def test_the_schedule_is_possible_and_no_shorter_than_its_bounds(jobs: list[Job], devices: int) -> None:
+    timeline = schedule_jobs(jobs, devices, 100)
+    ends = {slot.job.key: slot.end for slot in timeline.slots}
+    assert ends.keys() == {job.key for job in jobs}
+    for slot in timeline.slots:
+        assert all(ends[need] <= slot.start + 1e-9 for need in slot.job.needs)
+    for device in range(devices):
+        mine = sorted((s.start, s.end) for s in timeline.slots if s.device == device)
+        assert all(first[1] <= second[0] + 1e-9 for first, second in pairwise(mine))
+    by_key = {job.key: job for job in jobs}
+    path = sum(hours(by_key[key].flops, 100) for key in timeline.critical)
+    work = sum(hours(job.flops, 100) for job in jobs)
+    assert timeline.hours >= max(path, work / devices) - 1e-9
+    assert timeline.hours <= path + work / devices + 1e-9
+    if devices == 1:
+        assert timeline.hours == pytest.approx(work)
+    if devices >= len(jobs):
+        assert timeline.hours == pytest.approx(path)
+
+
+def test_a_paper_scale_run_takes_the_hours_of_its_flops() -> None:
+    # 3.3 EFLOP at 100 TFLOP/s.
+    assert hours(3.3e18, 100) == pytest.approx(9.17, abs=0.01)
+
+
+def test_the_rate_comes_from_earlier_ledgers(
+    config: Config, jobs: list[Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert ledger_rate(config, jobs) is None
+    for name, rates in (("rrdb", [1.0, 2.0]), ("spsr_p", [3.0])):
+        run = config.layout.run(name, 4)
+        run.mkdir(parents=True)
+        lines = [{"began_at_step": 0}, *({"step": 5, "tflops": rate} for rate in rates)]
+        (run / "ledger.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert ledger_rate(config, jobs) == 2.0
+
+
+def test_the_plan_is_plain_data_and_a_picture(jobs: list[Job], tmp_path: Path) -> None:
+    timeline = schedule_jobs(jobs, 2, 1)
+    data = json.loads(json.dumps(as_data(jobs, timeline, 2, 1)))
+    assert data["device_hours"] == pytest.approx(sum(run["hours"] for run in data["runs"]))
+    assert data["makespan_hours"] == pytest.approx(max(run["end"] for run in data["runs"]))
+    assert data["critical_path"][0].split("/")[0] in ("rrdb", "nse_p_h", "nse_p_v", "nse_p_c")
+    for name in ("plan.png", "plan.svg"):
+        draw_gantt(timeline, tmp_path / name)
+        assert (tmp_path / name).stat().st_size > 1000
