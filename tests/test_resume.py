@@ -6,6 +6,7 @@ import random
 import signal
 import time
 from collections import Counter
+from contextlib import suppress
 from itertools import count, cycle, islice, product
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
@@ -93,7 +94,8 @@ def kill_at_random(
         if while_writing:
             wait_for_writing(process, out)
         struck["while writing"] += writing(out)
-        os.kill(process.pid or 0, number)
+        with suppress(ProcessLookupError):
+            os.kill(process.pid or 0, number)
         process.join()
         assert process.exitcode in (-number, STOPPED, 0)
         struck[number.name] += process.exitcode != 0
