@@ -1,8 +1,9 @@
 """A long training in short Slurm jobs: it ends itself before its job's limit, and the job queues itself again.
 
 A job that requeues itself keeps its number, so whoever waits for it sees one job that is pending, running, pending ...
-and in the end completed. Nothing counts these rounds. A job that is cancelled, fails or loses its node is not requeued
-here: that is Slurm's or the submitting program's business, and the next attempt goes on from the checkpoint, too.
+and in the end completed. Nothing counts these rounds. A job that is preempted with a grace time does the same. One that
+is cancelled, fails or loses its node is not requeued here: that is Slurm's or the submitting program's business, and
+the next attempt goes on from the checkpoint, too.
 """
 
 import fcntl
@@ -82,12 +83,12 @@ def distributed_command(site: Site, job: str, command: Sequence[str]) -> list[st
     if site.nodes == 1:
         return [*torchrun, "--standalone", *ranks]
     first = _output("scontrol", "show", "hostnames", _output("squeue", "-h", "-j", job, "-o", "%N").strip()).split()[0]
-    fields = dict(field.split("=", 1) for field in _output("scontrol", "show", "node", first).split() if "=" in field)
-    address = fields.get("NodeAddr", first)
+    address = _fields("node", first).get("NodeAddr", first)
     port = 20000 + int(job) % 20000
     torchrun += [f"--nnodes={site.nodes}", f"--master-addr={address}", f"--master-port={port}"]
     each_node = f"exec {shlex.join(torchrun)} --node-rank=$SLURM_NODEID {shlex.join(ranks)}"
     tasks = [f"--nodes={site.nodes}", f"--ntasks={site.nodes}", "--ntasks-per-node=1", "--kill-on-bad-exit=1"]
+    tasks.append(f"--cpus-per-task={_fields('job', job).get('CPUs/Task', '1')}")
     return ["srun", *tasks, "sh", "-c", each_node]
 
 
@@ -115,8 +116,11 @@ class _Signals:
 
 
 def _go_on(job: str, signals: _Signals) -> int:
-    """Put the job back in the queue and wait for its end; a job that is being ended anyway is left alone."""
-    if signals.terminated:
+    """Put the job back in the queue and wait for its end; one that was cancelled or is over its limit is left alone.
+
+    A job that is preempted with a grace time still runs in Slurm's eyes. Ending would count as a failure.
+    """
+    if signals.terminated and _output("squeue", "-h", "-j", job, "-o", "%T").strip() != "RUNNING":
         return STOPPED
     try:
         subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, timeout=60, check=True)
@@ -136,6 +140,12 @@ def _output(*command: str) -> str:
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""
+
+
+def _fields(kind: str, name: str) -> dict[str, str]:
+    """What Slurm shows of a job or node."""
+    words = _output("scontrol", "show", kind, name).split()
+    return dict(word.split("=", 1) for word in words if "=" in word)
 
 
 def _wait_for_lock(folder: Path, give_up: Callable[[], bool]) -> bool:

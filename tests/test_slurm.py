@@ -158,7 +158,7 @@ def job(tmp_path: Path) -> dict[str, str]:
     """The environment of a job with 100 minutes left, whose Slurm ends it when it is requeued."""
     clients = tmp_path / "bin"
     clients.mkdir()
-    (clients / "squeue").write_text("#!/bin/sh\necho 1:40:00\n")
+    (clients / "squeue").write_text(f'#!/bin/sh\ncase "$*" in *%T*) cat {tmp_path}/state;; *) echo 1:40:00;; esac\n')
     (clients / "scontrol").write_text(
         f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\n[ -e {tmp_path}/refuse ] && exit 1\nkill -TERM $PPID\n'
     )
@@ -201,15 +201,19 @@ def test_where_requeueing_is_refused_the_job_is_left_to_a_retry(job: dict[str, s
     assert "cannot be requeued" in output
 
 
-def test_a_cancelled_job_passes_the_signal_on_and_stays_cancelled(job: dict[str, str], tmp_path: Path):
+@pytest.mark.parametrize(("state", "requeued"), [("COMPLETING", ""), ("RUNNING", "requeue 42\n")])
+def test_a_signal_is_passed_on_and_only_a_preempted_job_is_queued_again(
+    state: str, requeued: str, job: dict[str, str], tmp_path: Path
+):
+    (tmp_path / "state").write_text(state)
     process = slot(job, tmp_path / "run", f"trap 'exit 75' TERM; touch {tmp_path}/ready; sleep 60 & wait")
     deadline = time.monotonic() + 60
     while not (tmp_path / "ready").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    process.wait(60)
     assert process.returncode == 75
-    assert calls(tmp_path) == ""
+    assert calls(tmp_path) == requeued
 
 
 def test_a_run_that_another_process_still_trains_is_waited_for(job: dict[str, str], tmp_path: Path):

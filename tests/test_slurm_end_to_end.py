@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import load_file
 from slurm.cluster import CPU_NODES, GPU_NODES, Cluster, missing
 
 from spsr.config import CONFIGS, load
@@ -159,31 +161,30 @@ class Outcome:
     seconds: float
 
 
+def submit(cluster: Cluster, folder: Path, root: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], Path]:
+    """Start `snakemake --profile slurm` in a checkout, with a proxy that refuses; the process and its log."""
+    site = {"partition": "cpu", "gpu_partition": "gpu", "slot_minutes": 30, "host_memory_mb": 3000}
+    site |= {"margin_minutes": 3.6}  # of a pretraining's four minutes, little is left for training
+    (folder / "site.yaml").write_text(yaml.safe_dump(site))
+    names = ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "HTTP_PROXY")
+    variables = environment(folder) | dict.fromkeys(names, "http://127.0.0.1:9")
+    variables |= {"SPSR_SITE": str(folder / "site.yaml"), "SLURM_CONF": str(cluster.conf)}
+    variables |= {key: value for key, value in os.environ.items() if key.startswith("SPSR_SITE_")}
+    variables["PATH"] = f"{cluster.bin}:{variables['PATH']}"
+    command = [sys.executable, str(ROOT / "tests/slurm/polling.py"), "--profile", "slurm", *arguments]
+    log = root.with_suffix(".log")
+    with log.open("w") as stream:
+        return subprocess.Popen(command, cwd=root, env=variables, stdout=stream, stderr=stream), log
+
+
 @pytest.fixture(scope="module")
 def outcome(cluster: Cluster, folder: Path) -> Outcome:
     """Table 3 by `snakemake --profile slurm`, disturbed."""
     root = checkout(folder / "cluster")
-    site = {
-        "partition": "cpu",
-        "gpu_partition": "gpu",
-        "slot_minutes": 30,
-        "margin_minutes": 3.6,
-        "host_memory_mb": 3000,
-    }
-    (folder / "site.yaml").write_text(yaml.safe_dump(site))
-    refused = dict.fromkeys(
-        ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "HTTP_PROXY"), "http://127.0.0.1:9"
-    )
-    variables = (
-        environment(folder) | {"SPSR_SITE": str(folder / "site.yaml"), "SLURM_CONF": str(cluster.conf)} | refused
-    )
-    variables["PATH"] = f"{cluster.bin}:{variables['PATH']}"
-    arguments = ["--profile", "slurm", "table3", "--configfile=preset.yaml", "--set-resources", "pretrain:runtime=4"]
-    command = [sys.executable, str(ROOT / "tests/slurm/polling.py"), *arguments]
-    log = folder / "snakemake.log"
     began = time.monotonic()
-    with log.open("w") as stream:
-        workflow = subprocess.Popen(command, cwd=root, env=variables, stdout=stream, stderr=stream)
+    workflow, log = submit(
+        cluster, folder, root, "table3", "--configfile=preset.yaml", "--set-resources", "pretrain:runtime=4"
+    )
     saboteur = Saboteur(cluster, root, log)
     try:
         while workflow.poll() is None:
@@ -222,12 +223,12 @@ def test_disturbed_trainings_went_on_from_a_checkpoint(outcome: Outcome):
 
 
 def test_each_disturbance_left_its_trace_in_slurm(outcome: Outcome):
-    ends = {job: outcome.states[number] for number, job in outcome.submitted if number in outcome.states}
-    first = dict(reversed(outcome.submitted and [(job, number) for number, job in outcome.submitted]))
-    assert outcome.states[first[f"train/{CANCELLED}_0"]] == ["CANCELLED"]
-    assert "TIMEOUT" in [state for number, job in outcome.submitted if HUNG in job for state in outcome.states[number]]
-    assert len([job for _, job in outcome.submitted if job == f"train/{CRASHED}_0"]) == 1
-    assert ends[f"train/{CRASHED}_0"][-1] == "COMPLETED"
+    def states(name: str) -> list[list[str]]:
+        return [outcome.states[number] for number, job in outcome.submitted if job == f"train/{name}_0"]
+
+    assert states(CANCELLED) == [["CANCELLED"], ["COMPLETED"]]
+    assert states(HUNG) == [["TIMEOUT"], ["COMPLETED"]]
+    assert states(CRASHED) == [["NODE_FAIL", "COMPLETED"]]
 
 
 def test_a_long_training_passes_through_short_slots_as_one_job(outcome: Outcome):
@@ -263,3 +264,19 @@ def test_table_is_complete_and_its_cost_on_record(outcome: Outcome, record_prope
     record_property("seconds", round(outcome.seconds))
     record_property("slurm_jobs", len(outcome.submitted))
     print(f"table3 on Slurm: {len(outcome.submitted)} jobs in {outcome.seconds:.0f} s")
+
+
+def test_one_training_runs_on_two_nodes(
+    cluster: Cluster, folder: Path, outcome: Outcome, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SPSR_SITE_NODES", "2")
+    root = checkout(folder / "distributed")
+    workflow, log = submit(cluster, folder, root, model("rrdb"), "--configfile=preset.yaml")
+    assert workflow.wait(600) == 0, log.read_text()
+    ledger = (root / f"results/{PRESET}/runs/rrdb/seed0/ledger.jsonl").read_text()
+    assert '"processes": 2' in ledger
+    number = SUBMITTED.findall(log.read_text())[-1][0]
+    assert re.search(r"\bNodeList=g\[1-2\]", cluster.call("scontrol", "show", "job", number))
+    one, two = load_file(undisturbed / model("rrdb")), load_file(root / model("rrdb"))
+    for key, value in one.items():
+        np.testing.assert_allclose(two[key], value, rtol=1e-3, atol=1e-4, err_msg=key)
