@@ -38,4 +38,4 @@ rule all:
         rules.figures.output,
         rules.report.output,
         rules.track.output,
-        rules.plan.output,
+        pipeline.plans,

@@ -17,7 +17,7 @@ rule plan:
         preset=PRESET,
         settings=pipeline.all_settings,
     shell:
-        "spsr plan --configfile {params.preset} --json {output} > {log} 2>&1"
+        "spsr plan --configfile {params.preset} --json > {output} 2> {log}"
 
 
 rule table:
