@@ -224,8 +224,13 @@ class Pipeline:
     @property
     def models(self) -> list[Path]:
         """Weights that are trained here, of extractors and methods."""
-        names = (*self.pretrained, *self.trained)
+        names = (*self.pretrained, *self.judges, *self.trained)
         return [self.config.layout.model(name, seed) for name in names for seed in self.config.seeds(name)]
+
+    @property
+    def plans(self) -> list[Path]:
+        """What the trainings will cost, if there are any."""
+        return [self.config.layout.root / "plan.json"] if self.pretrained or self.trained else []
 
     @property
     def probes(self) -> list[Path]:
