@@ -54,7 +54,7 @@ def weights(task):
     return hashlib.sha256(content).hexdigest()
 
 
-@pytest.mark.parametrize(("pretext", "schedule"), [(Contrastive("c", 3), CONTRASTIVE), (Jigsaw(), JIGSAW)])
+@pytest.mark.parametrize(("pretext", "schedule"), [(Contrastive("c", 3), CONTRASTIVE), (Jigsaw(2), JIGSAW)])
 def test_a_resumed_training_ends_with_the_same_bytes(pretext, schedule):
     straight = task_of(pretext, schedule)
     first = [straight.step(step)[pretext.name].item() for step in range(4)]
@@ -103,6 +103,7 @@ def test_left_out_images_leave_the_others_as_they_were():
 PRESET = {
     "preset": "tiny",
     "recipe": "paper",
+    "only": ["bicubic"],
     "data": {"train": {"folder": "photographs"}, "benchmarks": {"Small": {"folder": "photographs"}}},
     "schedules": {
         "psnr": {"iterations": 1, "batch": 1, "patch": 32, "learning_rate": 1e-3},

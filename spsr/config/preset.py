@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from spsr.config.settings import Compute, Perceptual, Probe, Recipe, Schedule
+from spsr.config.settings import Compute, Naturalness, Perceptual, Probe, Recipe, Schedule
 from spsr.config.validation import Strict
 
 Metric = Literal["lpips", "psnr", "ssim", "ssim_standard"]
@@ -92,8 +92,10 @@ class Preset(Strict):
         perceptual: the VGG19 of the perceptual loss.
         extractor_weights: registry entries that replace an extractor's own.
         probe: evaluation of the extractors; none leaves it out.
-        anchors_per_patch: anchors on each patch in contrastive prediction (paper: 1). They share the features of
-            the patch, so that more are nearly free; short trainings gain much by them.
+        naturalness: see `Naturalness`.
+        anchors_per_patch, puzzles_per_patch: anchors of contrastive prediction and jigsaw puzzles on each patch
+            (paper: 1). They share the features of the patch, so that more are nearly free; short trainings gain
+            much by them.
         released: methods that are taken from released weights instead of being trained, with the entry in the
             registry of weights.
         results: foreign results by method name.
@@ -114,7 +116,9 @@ class Preset(Strict):
     perceptual: Perceptual = Perceptual()
     extractor_weights: dict[str, str] = {}
     probe: Probe | None = None
+    naturalness: Naturalness = Naturalness()
     anchors_per_patch: int = Field(default=1, ge=1)
+    puzzles_per_patch: int = Field(default=1, ge=1)
     released: dict[str, str] = {}
     results: dict[str, Foreign] = {}
     only: tuple[str, ...] | None = Field(default=None, strict=False)

@@ -98,9 +98,9 @@ def _pretexts(config: Config, extractor: Extractor, probe: Probe) -> Iterator[tu
     """The tasks that an extractor can be tested with, and the schedules of their heads."""
     if extractor.network == "nse":
         yield Contrastive(extractor.sampling or "h", config.preset.anchors_per_patch), probe.contrastive
-        yield Jigsaw(), probe.jigsaw
+        yield Jigsaw(config.preset.puzzles_per_patch), probe.jigsaw
     else:
-        yield Jigsaw(_CHANNELS[extractor.network], windows=True), probe.jigsaw
+        yield Jigsaw(config.preset.puzzles_per_patch, _CHANNELS[extractor.network], windows=True), probe.jigsaw
 
 
 def _train_head(

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from spsr.models import build
 from spsr.models.nse import CHANNELS, STRIDE
 from spsr.training import contrastive, distributed, jigsaw
-from spsr.training.cells import INPUTS, Sampling
+from spsr.training.cells import INPUTS, Sampling, gather
 from spsr.training.patches import random_words
 
 Extract = Callable[[Tensor], Tensor]
@@ -31,12 +30,10 @@ class Pretext(Protocol):
     def head(self) -> nn.Module:
         """A fresh network that solves the task from the features."""
 
-    def loss(self, extractor: Extract, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
+    def loss(self, extract: Extract, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
         """Mean loss over patches N x 3 x H x W in [0, 1]; of several processes each has its share of the batch."""
 
-    def solved(
-        self, extractor: Extract, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int
-    ) -> Tensor:
+    def solved(self, extract: Extract, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int) -> Tensor:
         """Whether each patch of a test batch is solved in each repeat, N x repeats booleans."""
 
 
@@ -57,19 +54,17 @@ class Contrastive:
         """The predictor P."""
         return build("predictor", vectors=len(INPUTS[self.sampling]))
 
-    def loss(self, extractor: Extract, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
+    def loss(self, extract: Extract, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
         """Eq. 11 at random anchors."""
         cells = images.shape[-2] // STRIDE, images.shape[-1] // STRIDE
         patches = len(images) * distributed.world()
         drawn = contrastive.draw_anchors(randomness(seed, step), patches, self.anchors, cells, self.sampling)
         anchors = _share(drawn, images)
-        return contrastive.info_nce(extractor(images).float(), anchors, self.sampling, head)
+        return contrastive.info_nce(extract(images).float(), anchors, self.sampling, head)
 
-    def solved(
-        self, extractor: Extract, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int
-    ) -> Tensor:
+    def solved(self, extract: Extract, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int) -> Tensor:
         """Whether the prediction is nearest to its anchor; each repeat draws an anchor on each patch."""
-        features = extractor(images)
+        features = extract(images)
         anchors = contrastive.draw_anchors(
             randomness(seed, batch), len(images), repeats, (features.shape[-2], features.shape[-1]), self.sampling
         )
@@ -81,10 +76,13 @@ class Jigsaw:
     """Jigsaw puzzles, eq. 13.
 
     Attributes:
+        puzzles: puzzles on each patch; the paper draws 1. They share the features, so that more are nearly free.
         channels: of the features.
-        windows: cut the four windows out and see each alone, for networks with a larger receptive field.
+        windows: cut the four windows out and see each alone, for networks with a larger receptive field. The
+            puzzles of a patch are then orders of the same four windows.
     """
 
+    puzzles: int = 1
     channels: int = CHANNELS
     windows: bool = False
     name = "jigsaw"
@@ -93,27 +91,27 @@ class Jigsaw:
         """The classifier J."""
         return build("jigsaw_head", channels=self.channels)
 
-    def vectors(self, extractor: Extract, images: Tensor, grids: Tensor) -> Tensor:
-        """Features of the cells of each patch's grid, N x 4 x C."""
+    def vectors(self, extract: Extract, images: Tensor, grids: Tensor) -> Tensor:
+        """Features of the cells of grids N x G x 4 x 2, N x G x 4 x C."""
         if self.windows:
-            return jigsaw.window_vectors(extractor, images, grids).float()
-        return jigsaw.cell_vectors(extractor(images).float(), grids)
+            return jigsaw.window_vectors(extract, images, grids).float()
+        return gather(extract(images).float(), grids)
 
-    def loss(self, extractor: Extract, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
-        """Eq. 13 with the grid at a random place and in a random order."""
+    def loss(self, extract: Extract, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
+        """Eq. 13 with the grids at random places and in random orders."""
         generator, patches = randomness(seed, step), len(images) * distributed.world()
-        grids = jigsaw.draw_grids(generator, patches, min(images.shape[-2:]) // STRIDE)
-        labels = _share(jigsaw.draw_labels(generator, patches), images)
-        return jigsaw.jigsaw_loss(self.vectors(extractor, images, _share(grids, images)), labels, head)
+        count = 1 if self.windows else self.puzzles
+        grids = jigsaw.draw_grids(generator, patches, min(images.shape[-2:]) // STRIDE, count)
+        labels = _share(jigsaw.draw_labels(generator, patches, self.puzzles), images)
+        vectors = self.vectors(extract, images, _share(grids, images))
+        return jigsaw.jigsaw_loss(vectors.expand(-1, self.puzzles, -1, -1), labels, head)
 
-    def solved(
-        self, extractor: Extract, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int
-    ) -> Tensor:
+    def solved(self, extract: Extract, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int) -> Tensor:
         """Whether the order of the grid near the centre is told; each repeat draws another order."""
         grids = jigsaw.central_grids(len(images), min(images.shape[-2:]) // STRIDE).to(images.device)
-        vectors, generator = self.vectors(extractor, images, grids), randomness(seed, batch)
-        labels = [jigsaw.draw_labels(generator, len(images)).to(images.device) for _ in range(repeats)]
-        return torch.stack([jigsaw.correct(vectors, label, head) for label in labels], dim=1)
+        vectors = self.vectors(extract, images, grids).expand(-1, repeats, -1, -1)
+        labels = jigsaw.draw_labels(randomness(seed, batch), len(images), repeats)
+        return jigsaw.correct(vectors, labels.to(images.device), head)
 
 
 def randomness(seed: int, step: int) -> np.random.Generator:

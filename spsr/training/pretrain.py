@@ -93,7 +93,7 @@ def pretext_of(config: Config, extractor: Extractor) -> Pretext:
     """The task that an extractor is trained with."""
     if extractor.sampling is not None:
         return Contrastive(extractor.sampling, config.preset.anchors_per_patch)
-    return Jigsaw()
+    return Jigsaw(config.preset.puzzles_per_patch)
 
 
 def flips_sampler(config: Config, pack: Pack, schedule: Schedule, seed: int, device: torch.device) -> PatchSampler:
