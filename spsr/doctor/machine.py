@@ -95,7 +95,7 @@ def _disk(config: Config) -> Finding:
         content = json.loads(plan.read_text(encoding="utf-8"))
         needed = (content["disk"] + content["disk_while_running"]) / _GB
     except (OSError, ValueError, KeyError):
-        remedy = f"run `spsr plan --configfile {config.path} --json {plan}` to know what is needed"
+        remedy = f"run `spsr plan --configfile {config.path} --json > {plan}` to know what is needed"
         return Finding("disk", f"{free:.0f} GB free under {config.layout.root}", remedy, fatal=False)
     found = f"{free:.0f} GB free under {config.layout.root}, weights and checkpoints take {needed:.1f} GB"
     return Finding("disk", found, "" if free > needed else "free some space or move the repository")
