@@ -1,8 +1,11 @@
 """Per-image scores of the runs of a preset, and why some are absent."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from spsr.config import Config
@@ -51,7 +54,8 @@ def read_scores(config: Config, name: str, dataset: str) -> Scores | None:
     for seed in config.seeds(name):
         path = config.layout.scores(name, seed, dataset)
         if path.is_file():
-            frames[seed] = read_csv(path).sort_values("image", kind="stable")
+            status = path.stat()
+            frames[seed] = _sorted_scores(path.resolve(), status.st_mtime_ns, status.st_size)
     if not frames:
         return None
     images = {seed: tuple(frame["image"]) for seed, frame in frames.items()}
@@ -65,6 +69,12 @@ def read_scores(config: Config, name: str, dataset: str) -> Scores | None:
         for metric in METRIC_TITLES
     }
     return Scores(tuple(frames), first, values)
+
+
+@lru_cache(maxsize=4096)
+def _sorted_scores(path: Path, modified: int, size: int) -> pd.DataFrame:
+    """A score file in the order of its images; read once for every content (by time and size)."""
+    return read_csv(path).sort_values("image", kind="stable")
 
 
 def why_absent(config: Config, name: str, dataset: str) -> str:
