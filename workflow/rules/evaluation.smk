@@ -40,6 +40,7 @@ rule probe:
     resources:
         **pipeline.requests.gpu,
         mem_mb=8000,
-        runtime=pipeline.requests.minutes(240),
+        runtime=pipeline.requests.site.slot_minutes,
     shell:
-        "spsr probe {wildcards.name} --configfile {params.preset} > {log} 2>&1"
+        "spsr slot $(dirname {output})/{wildcards.name} -- "
+        "spsr probe {wildcards.name} --configfile {params.preset} >> {log} 2>&1"
