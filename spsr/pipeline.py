@@ -13,6 +13,7 @@ from typing import Protocol
 
 from spsr.config import Config, digest, load, resources
 from spsr.config.preset import ImageSource
+from spsr.config.settings import NATURALNESS
 from spsr.config.site import load_site
 from spsr.data import datasets, registry, weights
 from spsr.errors import InputError
@@ -54,7 +55,9 @@ class Pipeline:
     def methods(self) -> tuple[str, ...]:
         """Methods that are run, each once however many tables hold it, starting points first."""
         wanted = [name for table in self.config.preset.tables for name in self.config.table(table).methods]
-        wanted += [name for figure in self.config.preset.figures for name in figure_data(figure).methods if name != "HR"]
+        wanted += [
+            name for figure in self.config.preset.figures for name in figure_data(figure).methods if name != "HR"
+        ]
         runnable = [name for name in wanted if self._runnable(name)]
         starts = [self.config.method(name).init_from for name in runnable]
         return tuple(dict.fromkeys([*filter(None, starts), *runnable]))
@@ -85,6 +88,11 @@ class Pipeline:
     def pretrained(self) -> tuple[str, ...]:
         """Extractors whose weights are made here."""
         return tuple(name for name in self.extractors if self.config.extractor(name).network == "nse")
+
+    @cached_property
+    def judges(self) -> tuple[str, ...]:
+        """The naturalness discriminator, if a method asks it."""
+        return (NATURALNESS,) if any(self.config.method(name).needs_naturalness for name in self.trained) else ()
 
     @cached_property
     def benchmarks(self) -> tuple[str, ...]:
@@ -133,7 +141,7 @@ class Pipeline:
     @property
     def all_settings(self) -> str:
         """A digest of the settings of every run."""
-        names = (*self.pretrained, *self.trained)
+        names = (*self.pretrained, *self.judges, *self.trained)
         runs = [(name, seed) for name in names for seed in self.config.seeds(name)]
         return digest([digest(self.config.training_settings(name, seed)) for name, seed in runs])
 
@@ -160,11 +168,13 @@ class Pipeline:
         method, layout = self.config.method(run.name), self.config.layout
         inputs = [layout.training_pack]
         if method.init_from is not None:
-            inputs.append(layout.model(method.init_from, self.config.seeds(method.init_from)[0]))
+            inputs.append(self._generator_file(method.init_from))
         if self._perceptual(run.name):
             inputs.append(weights.stored(self.config.preset.perceptual.weights))
         if any(term.view == "structure" for term in method.losses.terms()) and method.extractor is not None:
             inputs.append(self._extractor_file(method.extractor))
+        if method.needs_naturalness:
+            inputs.append(layout.model(NATURALNESS, self.config.seeds(NATURALNESS)[0]))
         return inputs + [source_file(reference) for reference in method.code]
 
     def evaluation_inputs(self, run: Run) -> list[Path]:
@@ -180,7 +190,9 @@ class Pipeline:
             inputs.append(Path(method.checkpoint))
         elif method.images is not None:
             folders = [Path(method.images) / dataset for dataset in self.benchmarks]
-            inputs += sorted(file for folder in folders if folder.is_dir() for file in folder.iterdir() if is_image(file))
+            inputs += sorted(
+                file for folder in folders if folder.is_dir() for file in folder.iterdir() if is_image(file)
+            )
         return inputs
 
     def probe_settings(self, job: Job) -> str:
@@ -238,6 +250,12 @@ class Pipeline:
         if self.config.preset.probe is None:
             return []
         return [self.config.layout.probe(name) for name in self.extractors]
+
+    def _generator_file(self, name: str) -> Path:
+        entry = self.config.method(name).weights
+        if entry is not None:
+            return weights.stored(entry)
+        return self.config.layout.model(name, self.config.seeds(name)[0])
 
     def _perceptual(self, name: str) -> bool:
         return any(term.comparison == "perceptual" for term in self.config.method(name).losses.terms())

@@ -6,6 +6,7 @@ import torch
 from safetensors.torch import save_file
 
 from spsr.config import Config
+from spsr.config.settings import NATURALNESS
 from spsr.data import weights
 from spsr.models import build
 from spsr.models.checkpoint import save
@@ -26,6 +27,8 @@ def write_random_weights(config: Config) -> None:
         file = _folder_of(weights.stored(name))
         save_file({key: value.contiguous() for key, value in state.items()}, file)
     write_starting_points(config)
+    judge = build(NATURALNESS, **config.size(NATURALNESS))
+    save(judge, _folder_of(config.layout.model(NATURALNESS, config.seeds(NATURALNESS)[0])))
     for name, extractor in config.extractors.items():
         if extractor.network == "nse":
             save(build("nse", design=extractor.design), _folder_of(config.layout.model(name, config.seeds(name)[0])))

@@ -13,7 +13,7 @@ from spsr.files import write_text
 from spsr.images import write_png
 
 BENCHMARKS = ("Set5", "Set14", "BSD100", "General100", "Urban100")
-UNAVAILABLE = ("sftgan", "natsr")
+UNAVAILABLE = ("sftgan",)
 
 
 def toy_config(folder: Path, **changes: object) -> Config:

@@ -18,6 +18,11 @@ from spsr.config import CONFIGS, Config, load
 from spsr.errors import InputError
 from spsr.losses import AdversarialLoss, Views
 from spsr.losses.objective import Loss
+from spsr.models.discriminator import VggDiscriminator
+from spsr.models.natsr import NMD, SpectralDiscriminator
+from spsr.models.nse import NSE
+from spsr.models.resnet import ResNet18
+from spsr.models.vgg import VGG19
 from spsr.training import objective as objectives
 from spsr.training.method import build_task, train_method
 from spsr.training.patches import Batch
@@ -31,6 +36,8 @@ NETWORKS = {
     "edsr": SMALL,
     "srresnet": SMALL,
     "rcan": {"features": 8, "groups": 1, "blocks": 1, "reduction": 4},
+    "frsr": {"features": 8, "blocks": 2, "layers": 2},
+    "nmd": {"channels": 4},
     "discriminator": {"channels": 4},
 }
 WARM_UP = 3
@@ -135,7 +142,7 @@ def test_discriminators_learn_from_their_own_loss_alone(built: Built) -> None:
         loss(views)
         measured = loss.discriminator_loss(views)
         loss.discriminator_step(measured.loss)
-        weights = {name for name in names_of(loss.discriminator) if name.endswith("weight")}
+        weights = {name for name in names_of(loss.discriminator) if name.endswith(("weight", "weight.original"))}
         assert weights <= with_gradient(loss.discriminator)
         assert not with_gradient(built.task.model)
         assert all(not with_gradient(other) for other in built.discriminators if other is not loss.discriminator)
@@ -157,6 +164,8 @@ def test_what_no_term_needs_is_not_built(built: Built) -> None:
     extractor = built.config.method(built.name).extractor
     kinds = {"nse": "NSE", "vgg19": "VGG19", "resnet18": "ResNet18"}
     expected = {"VGG19"} if "perceptual/image" in built.terms else set()
+    if "naturalness/image" in built.terms:
+        expected.add("NMD")
     if "structure" in built.views and extractor is not None:
         expected.add(kinds[built.config.extractor(extractor).network])
     assert frozen == expected
@@ -169,7 +178,7 @@ class Forwards:
     counts: Counter[str] = field(default_factory=Counter)
 
     def __call__(self, module: nn.Module, inputs: Any) -> None:
-        if type(module).__name__ in ("VggDiscriminator", "VGG19", "NSE", "ResNet18"):
+        if isinstance(module, VggDiscriminator | SpectralDiscriminator | VGG19 | NSE | ResNet18 | NMD):
             self.counts[type(module).__name__] += 1
 
 
@@ -190,8 +199,11 @@ def test_a_step_passes_each_image_once_through_what_its_terms_need(
         built.task.step(WARM_UP)
     finally:
         handle.remove()
-    expected = Counter({type(network).__name__: 2 for network in built.task.objective.frozen_networks()})
-    expected["VggDiscriminator"] = 2 * len(built.discriminators)
+    # Of the originals nothing asks how natural they look.
+    seen = {type(network).__name__: 2 for network in built.task.objective.frozen_networks()}
+    expected = Counter({name: 1 if name == "NMD" else count for name, count in seen.items()})
+    for network in built.discriminators:
+        expected[type(network).__name__] += 2
     assert forwards.counts == +expected
     assert sorted(maps) == [1] * ("branch" in built.views) + [2, 2] * ("gradient" in built.views)
 

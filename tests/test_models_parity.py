@@ -120,6 +120,8 @@ def test_vgg19_features_are_the_official_ones(golden: Path) -> None:
         ("edsr", {"features": 256, "blocks": 32, "residual_scale": 0.1}, 43_089_923),
         ("srresnet", {}, 1_554_499),
         ("rcan", {}, 15_592_355),
+        ("frsr", {}, 4_959_235),
+        ("nmd", {}, 4_689_985),
         ("nse", {}, 112_608),
     ],
 )

@@ -35,8 +35,16 @@ def test_a_method_that_several_tables_hold_is_run_once(quick: Pipeline):
 
 def test_every_trainable_method_of_the_tables_is_trained_in_the_quick_preset(quick: Pipeline):
     left_out = {name for table in quick.config.tables.values() for name in table.methods} - set(quick.methods)
-    assert left_out <= {"sftgan", "natsr"}
-    assert len(quick.trained) == 33
+    assert left_out <= {"sftgan"}
+    assert len(quick.trained) == 35
+
+
+def test_natsr_waits_for_its_generator_and_for_the_judge_of_naturalness(quick: Pipeline):
+    inputs = quick.training_inputs(job("natsr"))
+    assert quick.config.layout.model("frsr", 0) in inputs
+    assert quick.config.layout.model("nmd", 0) in inputs
+    assert quick.judges == ("nmd",)
+    assert not any("nmd" in str(path) for path in quick.training_inputs(job("esrgan")))
 
 
 def test_a_method_that_only_a_figure_shows_is_run_too(quick: Pipeline):

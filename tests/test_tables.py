@@ -69,15 +69,15 @@ def test_csv_has_the_agreed_columns_and_every_cell_of_the_table(toy: Config) -> 
 
 def test_nothing_is_invented_for_what_was_not_run(toy: Config) -> None:
     write_scores(toy)
-    absent = [row for row in rows(toy, "table1") if row["method"] in ("sftgan", "natsr")]
-    assert len(absent) == 30
+    absent = [row for row in rows(toy, "table1") if row["method"] == "sftgan"]
+    assert len(absent) == 15
     for row in absent:
         assert row["value"] == row["ci_low"] == row["ci_high"] == row["delta"] == ""
         assert (row["n_images"], row["n_seeds"]) == ("0", "0")
     assert all(math.isfinite(float(row["value"])) for row in rows(toy, "table1") if row not in absent)
     for suffix in ("md", "tex", "html"):
         shown = text(toy, "table1", suffix)
-        assert shown.count("not run") >= 30
+        assert shown.count("not run") >= 15
         assert "its released weights are not available" in shown
 
 

@@ -94,4 +94,4 @@ def _what_costs(config: "Config", name: str) -> str:
     terms = [term.name for term in method.losses.terms()]
     extractor = method.extractor if any(term.endswith("/structure") for term in terms) else None
     network = extractor and (config.extractor(extractor).network, config.extractor(extractor).design)
-    return repr((method.generator, method.schedule, terms, network))
+    return repr((method.generator, method.schedule, terms, network, method.discriminator))

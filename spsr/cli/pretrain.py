@@ -8,7 +8,7 @@ from spsr.cli.options import Configfile, MaxMinutes, Out, Restart, RestartChange
 
 
 def pretrain(
-    extractor: Annotated[str, typer.Argument(help="nse_p_h, nse_p_v, nse_p_c, nse_j or nse_random.")],
+    extractor: Annotated[str, typer.Argument(help="nse_p_h, nse_p_v, nse_p_c, nse_j, nse_random or nmd.")],
     configfile: Configfile = None,
     seed: Seed = 0,
     out: Out = None,
@@ -16,16 +16,23 @@ def pretrain(
     restart: Restart = False,
     restart_changed: RestartChanged = False,
 ) -> None:
-    """Train a structure extractor by contrastive prediction or jigsaw puzzles (Section 4.2)."""
+    """Train a structure extractor by self-supervision (Section 4.2), or nmd, which judges how natural images look."""
     from spsr.cli.progress import progress
     from spsr.config import load
+    from spsr.config.settings import NATURALNESS
 
     config = load(configfile)
+    how: bool | Literal["changed"] = restart or ("changed" if restart_changed else False)
+    if extractor == NATURALNESS:
+        from spsr.training.naturalness import pretrain_naturalness
+
+        with progress(extractor) as report:
+            print(pretrain_naturalness(config, seed, out, max_minutes=max_minutes, restart=how, progress=report))
+        return
     config.extractor(extractor)
 
     from spsr.training.pretrain import pretrain_extractor
 
-    how: bool | Literal["changed"] = restart or ("changed" if restart_changed else False)
     with progress(extractor) as report:
         file = pretrain_extractor(config, extractor, seed, out, max_minutes=max_minutes, restart=how, progress=report)
     print(file)

@@ -22,7 +22,11 @@ def status(
     pipeline = Pipeline(load(configfile))
     config = pipeline.config
     names = [name for name in pipeline.pretrained if config.extractor(name).task is not None]
-    runs = [read_progress(config, name, seed) for name in [*names, *pipeline.trained] for seed in config.seeds(name)]
+    runs = [
+        read_progress(config, name, seed)
+        for name in [*names, *pipeline.judges, *pipeline.trained]
+        for seed in config.seeds(name)
+    ]
     shown = [run for run in runs if every or run.state in ("training", "stopped")]
 
     console = Console(soft_wrap=True, highlight=False)

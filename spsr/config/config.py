@@ -14,7 +14,7 @@ from spsr.config.layout import Layout
 from spsr.config.method import Method
 from spsr.config.methods import read_methods
 from spsr.config.preset import Preset
-from spsr.config.settings import Extractor, Recipe, Schedule
+from spsr.config.settings import NATURALNESS, Extractor, Judge, Recipe, Schedule
 from spsr.config.table import Table
 from spsr.config.validation import Strict, suggestion, validate
 from spsr.config.yaml_source import Source
@@ -46,7 +46,7 @@ class TrainingSettings(Strict):
     workflow when it changes.
     """
 
-    method: Method | Extractor
+    method: Method | Extractor | Judge
     seed: int
     schedule: Schedule | None
     size: dict[str, Any]
@@ -144,7 +144,13 @@ class Config:
             schedule = self.schedule(extractor.task) if extractor.task else None
             if extractor.task == "contrastive":
                 settings["anchors_per_patch"] = preset.anchors_per_patch
+            elif extractor.task == "jigsaw":
+                settings["puzzles_per_patch"] = preset.puzzles_per_patch
             return TrainingSettings(method=extractor, seed=seed, schedule=schedule, size={}, settings=settings)
+        if name == NATURALNESS:
+            settings["naturalness"] = preset.naturalness.model_dump(mode="json")
+            schedule, size = self.schedule("naturalness"), self.size(NATURALNESS)
+            return TrainingSettings(method=Judge(), seed=seed, schedule=schedule, size=size, settings=settings)
         method = self.method(name)
         if method.source != "trained":
             raise InputError(f"{self.path}: method '{name}' is {method.source}; there is nothing to train")
@@ -226,6 +232,8 @@ def load(path: Path | str | None = None) -> Config:
             if method.schedule not in preset.schedules:
                 hint = suggestion(method.schedule, preset.schedules)
                 raise InputError(f"{path}: schedules: method '{name}' needs '{method.schedule}'{hint}")
+            if method.needs_naturalness and "naturalness" not in preset.schedules:
+                raise InputError(f"{path}: schedules: method '{name}' needs 'naturalness', to train its judge; add it")
             for reference in method.code:
                 try:
                     source_file(reference)

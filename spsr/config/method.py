@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model
 from spsr.config.validation import Strict
 from spsr.plugins import is_reference
 
-Comparison = Literal["pixel", "perceptual", "adversarial", "custom"]
+Comparison = Literal["pixel", "perceptual", "naturalness", "adversarial", "custom"]
 
 
 def _weight(value: float) -> float:
@@ -52,6 +52,12 @@ class PerceptualWeights(Strict):
     image: Weight = 0.0
 
 
+class NaturalnessWeights(Strict):
+    """Weight of NatSR's naturalness loss."""
+
+    image: Weight = 0.0
+
+
 class AdversarialWeights(Strict):
     """Weights of the relativistic adversarial comparisons: gamma of eq. 10 and eq. 16."""
 
@@ -70,6 +76,7 @@ class Losses(Strict):
     pixel: PixelWeights = PixelWeights()
     perceptual: PerceptualWeights = PerceptualWeights()
     adversarial: AdversarialWeights = AdversarialWeights()
+    naturalness: NaturalnessWeights = NaturalnessWeights()
     custom: dict[str, Weight] = {}
 
     @model_validator(mode="after")
@@ -86,13 +93,15 @@ class Losses(Strict):
     def _without_what_is_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """What only some methods have is left out of the others' records, which it therefore does not change."""
         dumped: dict[str, Any] = serialise(self)
-        return {key: value for key, value in dumped.items() if key != "custom" or value}
+        unused = {"custom": {}, "naturalness": {"image": 0.0}}
+        return {key: value for key, value in dumped.items() if value != unused.get(key)}
 
     def terms(self) -> tuple[Term, ...]:
         """The terms whose weight is not zero, in the order of the paper's eq. 10, then one's own."""
         groups: tuple[tuple[Comparison, Strict | dict[str, float]], ...] = (
             ("pixel", self.pixel),
             ("perceptual", self.perceptual),
+            ("naturalness", self.naturalness),
             ("adversarial", self.adversarial),
             ("custom", self.custom),
         )
@@ -124,6 +133,7 @@ class Method(Strict):
         init_from: the method whose trained generator it starts from.
         extractor: the structure extractor of its `structure` view.
         losses: the weighted terms of its objective.
+        discriminator: the kind of its discriminators: `vgg` (SPSR, ESRGAN) or `spectral` (NatSR).
         schedule: the schedule of the preset that it is trained with.
     """
 
@@ -137,6 +147,7 @@ class Method(Strict):
     init_from: str | None = None
     extractor: str | None = None
     losses: Losses = Field(default_factory=Losses)
+    discriminator: Literal["vgg", "spectral"] = "vgg"
     schedule: str = "gan"
 
     @property
@@ -145,6 +156,17 @@ class Method(Strict):
         names = [self.generator.name] if self.generator is not None else []
         names += [term.view for term in self.losses.terms() if term.comparison == "custom"]
         return tuple(name for name in names if is_reference(name))
+
+    @property
+    def needs_naturalness(self) -> bool:
+        """Whether its training asks the naturalness discriminator."""
+        return self.losses.naturalness.image != 0
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What only some methods have is left out of the others' records, which it therefore does not change."""
+        dumped: dict[str, Any] = serialise(self)
+        return {key: value for key, value in dumped.items() if (key, value) != ("discriminator", "vgg")}
 
     @model_validator(mode="after")
     def _possible(self) -> "Method":

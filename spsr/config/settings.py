@@ -115,6 +115,30 @@ class Perceptual(Strict):
     scale: float = Field(default=1.0, gt=0)
 
 
+NATURALNESS = "nmd"
+"""The name under which the naturalness discriminator is trained and stored."""
+
+
+class Judge(Strict):
+    """NatSR's natural manifold discriminator, trained before the methods that have a naturalness loss."""
+
+    title: str = "NMD"
+    network: Literal["nmd"] = "nmd"
+    task: Literal["naturalness"] = "naturalness"
+
+
+class Naturalness(Strict):
+    """How the naturalness discriminator's distortions are adapted.
+
+    Attributes:
+        validate_every: steps between two validations.
+        validation_patches: held-out patches of each; one half is distorted.
+    """
+
+    validate_every: int = Field(default=100, ge=1)
+    validation_patches: int = Field(default=200, ge=2)
+
+
 class Extractor(Strict):
     """A structure extractor F.
 

@@ -3,6 +3,7 @@
 from spsr.losses.adversarial import AdversarialLoss
 from spsr.losses.comparisons import Measured, PerceptualLoss, PixelLoss, StructureLoss, pixel_loss
 from spsr.losses.custom import CustomLoss
+from spsr.losses.naturalness import NaturalnessLoss
 from spsr.losses.objective import Objective
 from spsr.losses.views import Views
 
@@ -10,6 +11,7 @@ __all__ = [
     "AdversarialLoss",
     "CustomLoss",
     "Measured",
+    "NaturalnessLoss",
     "Objective",
     "PerceptualLoss",
     "PixelLoss",

@@ -9,9 +9,10 @@ from torch.optim import Optimizer
 from spsr.losses.adversarial import AdversarialLoss
 from spsr.losses.comparisons import PerceptualLoss, PixelLoss, StructureLoss
 from spsr.losses.custom import CustomLoss
+from spsr.losses.naturalness import NaturalnessLoss
 from spsr.losses.views import Views
 
-Loss = PixelLoss | StructureLoss | PerceptualLoss | AdversarialLoss | CustomLoss
+Loss = PixelLoss | StructureLoss | PerceptualLoss | NaturalnessLoss | AdversarialLoss | CustomLoss
 
 
 class Objective:
@@ -48,7 +49,7 @@ class Objective:
 
     def frozen_networks(self) -> tuple[nn.Module, ...]:
         """The networks that the terms use and nothing trains, each once."""
-        networks = [loss.network for loss in self.losses if isinstance(loss, PerceptualLoss)]
+        networks = [loss.network for loss in self.losses if isinstance(loss, PerceptualLoss | NaturalnessLoss)]
         if self._extractor is not None:
             networks.append(self._extractor)
         return tuple(dict.fromkeys(networks))

@@ -15,7 +15,7 @@ from spsr.models import build, from_checkpoint
 from spsr.models.initialise import initialise_from
 from spsr.training import cost, loop, process, record
 from spsr.training.extractors import extractor_file
-from spsr.training.objective import build_objective, load_frozen, needed, placed, replicas
+from spsr.training.objective import build_objective, judge_file, load_frozen, needed, placed, replicas
 from spsr.training.patches import PatchSampler
 from spsr.training.seeding import seeded
 from spsr.training.super_resolution import Sampler, SuperResolutionTask
@@ -108,6 +108,7 @@ def input_hashes(config: Config, name: str) -> dict[str, str]:
         "initial weights": starting_weights(config, name),
         "perceptual": None if perceptual is None else weights.path(perceptual),
         "extractor": None if extractor is None else extractor_file(config, extractor),
+        "naturalness": judge_file(config) if config.method(name).needs_naturalness else None,
     }
     files |= {f"code of {reference}": plugins.source_file(reference) for reference in config.method(name).code}
     return {purpose: file_hash(file) for purpose, file in files.items() if file is not None}

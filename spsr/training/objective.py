@@ -9,12 +9,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 from spsr.config import Compute, Config, Term
+from spsr.config.settings import NATURALNESS
 from spsr.data import weights
 from spsr.errors import InputError
-from spsr.losses import AdversarialLoss, CustomLoss, Objective, PerceptualLoss, pixel_loss
+from spsr.losses import AdversarialLoss, CustomLoss, NaturalnessLoss, Objective, PerceptualLoss, pixel_loss
 from spsr.losses.objective import Loss
-from spsr.models import build
+from spsr.models import build, from_checkpoint, identity
 from spsr.models.discriminator import VggDiscriminator
+from spsr.models.natsr import SpectralDiscriminator
 from spsr.models.resnet import ResNet18
 from spsr.models.vgg import VGG19
 from spsr.training import distributed
@@ -30,10 +32,12 @@ class FrozenNetworks:
     Attributes:
         perceptual: VGG19 of the perceptual comparison.
         structure: the structure extractor F.
+        naturalness: the naturalness discriminator.
     """
 
     perceptual: nn.Module | None = None
     structure: nn.Module | None = None
+    naturalness: nn.Module | None = None
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ def load_frozen(config: Config, name: str, device: torch.device | str = "cpu") -
     if vgg19 is not None and extractor is not None and config.extractor_weights(extractor) == vgg19:
         return FrozenNetworks(structure, structure)
     perceptual = None if vgg19 is None else placed(load_vgg19(weights.path(vgg19)), device, compute)
-    return FrozenNetworks(perceptual, structure)
+    judge = placed(load_judge(config), device, compute) if config.method(name).needs_naturalness else None
+    return FrozenNetworks(perceptual, structure, judge)
 
 
 def fresh_frozen(config: Config, name: str) -> FrozenNetworks:
@@ -82,7 +87,36 @@ def fresh_frozen(config: Config, name: str) -> FrozenNetworks:
         structure = fresh[described.network]().eval().requires_grad_(False)
         if vgg19 is not None and config.extractor_weights(extractor) == vgg19:
             return FrozenNetworks(structure, structure)
-    return FrozenNetworks(None if vgg19 is None else VGG19(), structure)
+    judge = None
+    if config.method(name).needs_naturalness:
+        judge = build(NATURALNESS, **config.size(NATURALNESS)).eval().requires_grad_(False)
+    return FrozenNetworks(None if vgg19 is None else VGG19(), structure, judge)
+
+
+def judge_file(config: Config) -> Path:
+    """The trained naturalness discriminator.
+
+    Raises:
+        InputError: it is not there, with the command that makes it.
+    """
+    file = config.layout.model(NATURALNESS, config.seeds(NATURALNESS)[0])
+    if not file.is_file():
+        command = f"spsr pretrain {NATURALNESS} --configfile {config.path} --seed {config.seeds(NATURALNESS)[0]}"
+        raise InputError(f"naturalness loss: {file} is not there; run `{command}`")
+    return file
+
+
+def load_judge(config: Config) -> nn.Module:
+    """The trained naturalness discriminator, frozen: N×3×H×W in [0, 1] to logits N×1.
+
+    Raises:
+        InputError: it is not there, or the file holds another network.
+    """
+    file = judge_file(config)
+    network = from_checkpoint(file)
+    if (architecture := identity(network)[0]) != NATURALNESS:
+        raise InputError(f"{file}: holds the network '{architecture}', not '{NATURALNESS}'; pretrain it with --restart")
+    return network.requires_grad_(False)
 
 
 def load_vgg19(file: Path) -> VGG19:
@@ -100,8 +134,8 @@ def load_vgg19(file: Path) -> VGG19:
         raise InputError(f"{file}: {error}") from error
 
 
-def discriminator(config: Config, name: str, view: str) -> VggDiscriminator:
-    """A fresh discriminator for a view of a method's patches.
+def discriminator(config: Config, name: str, view: str) -> VggDiscriminator | SpectralDiscriminator:
+    """A fresh discriminator for a view of a method's patches, of the kind that the method names.
 
     Its first stage has 64 channels (or the preset's), and four times as many on features of stride 16, where two
     stages at most are left before the 4x4 map that the linear layers see.
@@ -112,6 +146,8 @@ def discriminator(config: Config, name: str, view: str) -> VggDiscriminator:
     if unknown := set(size) - {"channels"}:
         raise InputError(f"{config.path}: networks.discriminator: no size '{unknown.pop()}'; it has only `channels`")
     channels = size.get("channels", 64) * (4 if maps.stride == 16 else 1)
+    if method.discriminator == "spectral":
+        return SpectralDiscriminator(maps.channels, channels)
     return VggDiscriminator(maps.channels, config.schedule(method.schedule).patch // maps.stride, channels)
 
 
@@ -153,6 +189,10 @@ def build_objective(
             return adversarial(term)
         if term.comparison == "custom":
             return CustomLoss(term)
+        if term.comparison == "naturalness":
+            if frozen.naturalness is None:
+                raise ValueError(f"{term.name} needs the naturalness discriminator")
+            return NaturalnessLoss(term, frozen.naturalness)
         if frozen.perceptual is None:
             raise ValueError(f"{term.name} needs a perceptual network")
         return PerceptualLoss(term, frozen.perceptual, config.preset.perceptual.scale)

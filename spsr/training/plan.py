@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from spsr.config import Config
+from spsr.config.settings import NATURALNESS
 from spsr.models import build
 from spsr.models.cost import forward_backward_flops
 from spsr.training import cost, record
@@ -76,13 +77,16 @@ class Timeline:
 
 
 def list_jobs(config: Config, methods: Iterable[str], extractors: Iterable[str]) -> list[Job]:
-    """One job for each training of `methods` and `extractors`, those that others need first.
+    """One job for each training of `methods`, of `extractors` and of their judge, those that others need first.
 
     Args:
         methods: names of methods that are trained here.
         extractors: names of extractors that are made here; one without a task costs nothing and is left out.
     """
+    methods = list(methods)
     trained = [name for name in extractors if config.extractor(name).task is not None]
+    if any(config.method(name).needs_naturalness for name in methods):
+        trained.append(NATURALNESS)
     counted: dict[str, tuple[int, int, int, int]] = {}
     jobs = []
     for name in [*trained, *methods]:
@@ -90,7 +94,7 @@ def list_jobs(config: Config, methods: Iterable[str], extractors: Iterable[str])
         if described not in counted:
             counted[described] = _extractor_cost(config, name) if name in trained else _method_cost(config, name)
         flops, memory, disk, checkpoints = counted[described]
-        needed = (config.method(name).init_from, config.method(name).extractor) if name in config.methods else ()
+        needed = _needed(config, name)
         needs = tuple((n, config.seeds(n)[0]) for n in needed if n is not None and (n in trained or n in methods))
         jobs += [Job(name, seed, flops, memory, disk, checkpoints, needs) for seed in config.seeds(name)]
     shown: dict[Key, set[str]] = {job.key: set() for job in jobs}
@@ -101,8 +105,18 @@ def list_jobs(config: Config, methods: Iterable[str], extractors: Iterable[str])
     return [replace(job, tables=tuple(sorted(shown[job.key], key=order.__getitem__))) for job in jobs]
 
 
+def _needed(config: Config, name: str) -> tuple[str | None, ...]:
+    """What the training of a method starts from and looks through."""
+    if name not in config.methods:
+        return ()
+    method = config.method(name)
+    return method.init_from, method.extractor, NATURALNESS if method.needs_naturalness else None
+
+
 def _shape(config: Config, name: str) -> str:
     """Methods of equal shape cost the same: weights of terms change nothing but whether they are zero."""
+    if name == NATURALNESS:
+        return name
     if name in config.extractors:
         extractor = config.extractor(name)
         return json.dumps([extractor.network, extractor.design, extractor.task])
@@ -110,7 +124,8 @@ def _shape(config: Config, name: str) -> str:
     network = config.extractor(method.extractor).network if method.extractor else None
     terms = [term.name for term in method.losses.terms()]
     generator = method.generator.name if method.generator else None
-    return json.dumps([generator, config.generator_size(name), terms, network, method.schedule])
+    size = config.generator_size(name)
+    return json.dumps([generator, size, terms, network, method.discriminator, method.schedule])
 
 
 def _method_cost(config: Config, name: str) -> tuple[int, int, int, int]:
@@ -130,10 +145,12 @@ def _method_cost(config: Config, name: str) -> tuple[int, int, int, int]:
 
 
 def _extractor_cost(config: Config, name: str) -> tuple[int, int, int, int]:
-    extractor = config.extractor(name)
-    schedule = config.schedule(str(extractor.task))
     with torch.device("meta"):
-        network = build(extractor.network, design=extractor.design)
+        if name == NATURALNESS:
+            schedule, network = config.schedule("naturalness"), build(NATURALNESS, **config.size(NATURALNESS))
+        else:
+            extractor = config.extractor(name)
+            schedule, network = config.schedule(str(extractor.task)), build(extractor.network, design=extractor.design)
     shape = (1, 3, schedule.patch, schedule.patch)
     with counting_saved_tensors() as saved:
         flops = forward_backward_flops(network, shape)

@@ -13,7 +13,7 @@ rule pretrain:
     conda:
         "../../envs/environment.yaml"
     wildcard_constraints:
-        name=pipeline.any_of(pipeline.pretrained),
+        name=pipeline.any_of((*pipeline.pretrained, *pipeline.judges)),
     params:
         preset=PRESET,
         settings=pipeline.settings,

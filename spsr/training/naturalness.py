@@ -1,0 +1,249 @@
+"""Training of NatSR's natural manifold discriminator (Soh et al. 2019, Section 3) on distortions that get weaker."""
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from spsr.config import Config, Schedule
+from spsr.config.settings import NATURALNESS, Naturalness
+from spsr.data.hashing import file_hash
+from spsr.data.pack import Pack, open_pack
+from spsr.errors import InputError
+from spsr.models import build
+from spsr.models.cost import forward_backward_flops
+from spsr.resize import imresize
+from spsr.training import distributed, loop, record
+from spsr.training.optimiser import adam
+from spsr.training.patches import Batch, PatchSampler, random_words
+from spsr.training.pretrain import without
+from spsr.training.process import set_up
+from spsr.training.seeding import seeded
+
+BLOCK = 8
+SIGMA, SIGMA_FACTOR = 0.1, 0.8
+ALPHA, ALPHA_STEP, ALPHA_MOST = 0.5, 0.1, 0.9
+ENOUGH = 0.95
+"""Accuracy on the validation patches at which a distortion becomes weaker."""
+WINDOW = 10
+"""Validations over which the accuracy is averaged; before the first they count as 0."""
+HELD_OUT = 10
+"""One image in so many is kept for validation, and at least one."""
+
+
+class Sampler(Protocol):
+    """Where patches come from; see `spsr.training.patches.PatchSampler`."""
+
+    def draw(self, step: int, rank: int | None = None, world: int | None = None) -> Batch: ...
+    def image_names(self, step: int) -> list[str]: ...
+
+
+def _randomness(*key: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(random_words(2, *key).tolist()))
+
+
+@lru_cache(maxsize=1)
+def _cosines() -> NDArray[np.float64]:
+    """The orthonormal 8x8 matrix of the discrete cosine transform (type II)."""
+    frequency, position = np.mgrid[0:BLOCK, 0:BLOCK]
+    matrix = np.cos(np.pi * (2 * position + 1) * frequency / (2 * BLOCK)) * np.sqrt(2 / BLOCK)
+    matrix[0] /= np.sqrt(2)
+    return matrix
+
+
+def dct_noise(images: Tensor, sigma: float, random: np.random.Generator) -> Tensor:
+    """Add noise of standard deviation `sigma` to the highest frequencies of every 8x8 block.
+
+    Those are the coefficients of the last row and the last column of a block's cosine transform.
+
+    Args:
+        images: N×3×H×W, sides multiples of 8.
+    """
+    n, channels, height, width = images.shape
+    noise = random.standard_normal((n, channels, height // BLOCK, width // BLOCK, BLOCK, BLOCK), dtype=np.float32)
+    noise[..., :-1, :-1] = 0
+    basis = torch.from_numpy(_cosines()).to(images)
+    blocks = basis.T @ torch.from_numpy(noise).to(images) @ basis
+    return images + sigma * blocks.permute(0, 1, 2, 4, 3, 5).reshape(images.shape)
+
+
+def blend(images: Tensor, lr: Tensor, alpha: float) -> Tensor:
+    """`alpha` of the originals and the rest of their bicubic interpolations from LR patches N×3×h×w."""
+    rows, columns = (torch.from_numpy(_enlargement(side)).to(images) for side in lr.shape[-2:])
+    return alpha * images + (1 - alpha) * (rows @ lr @ columns.T)
+
+
+@lru_cache(maxsize=8)
+def _enlargement(length: int) -> NDArray[np.float64]:
+    """The 4·length × length matrix of bicubic interpolation along one axis."""
+    return imresize(np.eye(length)[:, None, :], 4)[:, 0]
+
+
+class NaturalnessTask:
+    """A discriminator that tells originals from distorted images, and the strengths of the distortions.
+
+    Half of a batch are originals, a quarter has noise in its high frequencies (`dct_noise`), a quarter is blended with
+    its bicubic interpolation (`blend`). Every `settings.validate_every` steps the accuracy on fixed patches of held-out
+    images is taken for each distortion against originals; where its mean over ten validations is 95 % or more, that
+    distortion becomes weaker: the noise by a factor of 0.8, the share of the original by 0.1 more, up to 0.9. (The
+    authors' code asks for exactly 95 % of the second, which the text does not.)
+
+    Args:
+        network: images N×3×H×W to logits N×1.
+        sampler, validation: draw training and held-out patches; batches are multiples of 4 and of 2.
+        seed: of the run; the noise depends on (seed, step).
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sampler: Sampler,
+        validation: Sampler,
+        schedule: Schedule,
+        settings: Naturalness,
+        seed: int,
+        *,
+        flops_per_step: int | None = None,
+    ) -> None:
+        self.model = network.train()
+        self.optimiser = adam(network.parameters())
+        self.flops_per_step = flops_per_step
+        self.sigma, self.alpha = SIGMA, ALPHA
+        self._accuracies = {"noise": [0.0] * WINDOW, "blend": [0.0] * WINDOW}
+        self._sampler, self._validation = sampler, validation
+        self._schedule, self._settings, self._seed = schedule, settings, seed
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        """The 0-based optimisation step. A step that validates waits for the device."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._schedule.learning_rate_at(step)
+        batch = self._sampler.draw(step)
+        noisy, blended = len(batch.hr) // 4, len(batch.hr) // 2
+        random = _randomness(self._seed, 5, step, distributed.rank())
+        images = torch.cat(
+            [
+                dct_noise(batch.hr[:noisy], self.sigma, random),
+                blend(batch.hr[noisy:blended], batch.lr[noisy:blended], self.alpha),
+                batch.hr[blended:],
+            ]
+        )
+        labels = torch.zeros(len(images), 1, device=images.device)
+        labels[blended:] = 1
+        loss = binary_cross_entropy_with_logits(self.model(images).float(), labels)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        logged = {"naturalness": loss.detach()}
+        if (step + 1) % self._settings.validate_every == 0:
+            logged |= self._validate()
+        return logged | {"sigma": loss.new_tensor(self.sigma), "alpha": loss.new_tensor(self.alpha)}
+
+    @torch.no_grad()
+    def _validate(self) -> dict[str, Tensor]:
+        """Accuracies against originals, and weaker distortions where they are high enough."""
+        batch = self._validation.draw(0, rank=0, world=1)
+        half = len(batch.hr) // 2
+        distorted = {
+            "noise": dct_noise(batch.hr[:half], self.sigma, _randomness(self._seed, 6)),
+            "blend": blend(batch.hr[:half], batch.lr[:half], self.alpha),
+        }
+        natural = (self.model(batch.hr[half:]) > 0).float().mean()
+        logged = {}
+        for name, images in distorted.items():
+            accuracy = (natural + (self.model(images) <= 0).float().mean()) / 2
+            self._accuracies[name] = [*self._accuracies[name][1:], float(accuracy)]
+            logged[f"accuracy/{name}"] = accuracy
+        if np.mean(self._accuracies["noise"]) >= ENOUGH:
+            self.sigma *= SIGMA_FACTOR
+        if np.mean(self._accuracies["blend"]) >= ENOUGH:
+            self.alpha = min(self.alpha + ALPHA_STEP, ALPHA_MOST)
+        return logged
+
+    def batch_names(self, step: int) -> list[str]:
+        """Names of the images that a step draws on."""
+        return self._sampler.image_names(step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Network, optimiser, and where the distortions and their accuracies stand."""
+        return {
+            "network": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "sigma": self.sigma,
+            "alpha": self.alpha,
+            "accuracies": {name: list(values) for name, values in self._accuracies.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        self.model.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.sigma, self.alpha = state["sigma"], state["alpha"]
+        self._accuracies = {name: list(values) for name, values in state["accuracies"].items()}
+
+
+def pretrain_naturalness(
+    config: Config,
+    seed: int,
+    out: Path | None = None,
+    *,
+    max_minutes: float | None = None,
+    restart: record.Restart = False,
+    progress: loop.Progress | None = None,
+) -> Path:
+    """Train the naturalness discriminator on the preset's training images, or go on with it.
+
+    Args:
+        out: the run's folder; `results/PRESET/runs/nmd/seedN` by default.
+        max_minutes, restart, progress: see `spsr.training.loop.run`.
+
+    Returns:
+        The file with its weights, `model.safetensors`.
+
+    Raises:
+        InputError: no packed training images, or too few or too small ones.
+        Stopped, RunFailed: see `spsr.training.loop.run`.
+    """
+    settings = config.training_settings(NATURALNESS, seed)
+    out = out or config.layout.run(NATURALNESS, seed)
+    index = config.layout.training_pack
+    if not index.is_file():
+        raise InputError(f"{index}: no packed training images; run `spsr prepare training --configfile {config.path}`")
+    inputs = {"training images": file_hash(index.with_name("hr.npy"))}
+    if record.is_finished(settings, inputs, out, restart):
+        return out / record.MODEL
+    device = set_up(config.preset.compute, seed)
+    task = naturalness_task(config, open_pack(index), seed, device)
+    loop.run(task, settings, inputs, out, max_minutes=max_minutes, restart=restart, progress=progress)
+    return out / record.MODEL
+
+
+def naturalness_task(config: Config, pack: Pack, seed: int, device: torch.device) -> NaturalnessTask:
+    """The training of a fresh discriminator; every tenth training image is held out for its validation.
+
+    Raises:
+        InputError: there is but one image, or the schedule's batch or patch do not fit.
+    """
+    schedule, settings = config.schedule("naturalness"), config.preset.naturalness
+    if schedule.batch % 4 or schedule.patch % 16 or settings.validation_patches % 2:
+        raise InputError(
+            f"{config.path}: naturalness: batch {schedule.batch}, patch {schedule.patch} and "
+            f"{settings.validation_patches} validation patches must be multiples of 4, 16 and 2"
+        )
+    if len(pack.names) < 2:
+        raise InputError(f"{config.path}: naturalness: one image leaves none for validation; give more training images")
+    held_out = frozenset(range(0, len(pack.names), HELD_OUT))
+    kept = frozenset(range(len(pack.names))) - held_out
+    tiling = config.preset.data.tiling
+    with seeded(seed, NATURALNESS):
+        network = build(NATURALNESS, **config.size(NATURALNESS))
+    training, validation = (
+        PatchSampler(without(pack, skipped), schedule.patch, batch, seed, tiling, device=device)
+        for skipped, batch in ((held_out, schedule.batch), (kept, settings.validation_patches))
+    )
+    flops = schedule.batch * forward_backward_flops(network, (1, 3, schedule.patch, schedule.patch))
+    return NaturalnessTask(network.to(device), training, validation, schedule, settings, seed, flops_per_step=flops)
