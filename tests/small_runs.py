@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from spsr.config import Compute, Config, Schedule, TrainingSettings
+from spsr.config import Compute, Config, Schedule, TrainingSettings, load
 from spsr.errors import Stopped
 from spsr.models import build
 from spsr.training import checkpoints, process
@@ -110,3 +110,10 @@ def command(config: Config, name: str, out: Path, slow_writing: float = 0.0) -> 
         train(config, name, out, slow_writing)
     except Stopped:
         sys.exit(75)
+
+
+def small_schedules(**settings: Any) -> dict[str, dict[str, Any]]:
+    """Every schedule of the quick preset with the same settings and the smallest patch that its task allows."""
+    patches = {"contrastive": 96, "jigsaw": 84}
+    common = {"batch": 2, "learning_rate": 1e-3, **settings}
+    return {name: {"patch": patches.get(name, 32), **common} for name in load().preset.schedules}

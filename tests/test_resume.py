@@ -12,7 +12,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
 import pytest
-from small_runs import command
+from small_runs import command, small_schedules
 from synthetic import toy_config
 
 from spsr.config import Config
@@ -22,15 +22,9 @@ STOPPED = 75
 
 
 def small_config(folder: Path) -> Config:
-    schedule = {"iterations": 16, "batch": 2, "learning_rate": 1e-3, "milestones": [8], "log_every": 5}
     return toy_config(
         folder,
-        schedules={
-            "gan": schedule | {"patch": 32, "checkpoint_every": 3},
-            "contrastive": schedule | {"patch": 96, "checkpoint_every": 3},
-            "psnr": schedule | {"patch": 32, "checkpoint_every": 3},
-            "jigsaw": schedule | {"patch": 84, "checkpoint_every": 3},
-        },
+        schedules=small_schedules(iterations=16, milestones=[8], log_every=5, checkpoint_every=3),
         networks={"discriminator": {"channels": 2}},
     )
 
