@@ -196,3 +196,17 @@ def test_patches_are_dense_and_end_with_the_image():
     assert len(found) == 2 * 2
     assert (found[-1] == image[-84:, -84:]).all()
     assert not list(probing.patches([image], 104, 10))
+
+
+def test_the_jigsaw_task_starts_from_features_of_a_size_that_its_classifier_can_tell_apart(config):
+    from spsr.training.pretrain import extractor_task
+
+    image = torch.from_numpy(waves(100, 120, 0)).permute(2, 0, 1)[None] / 255
+    spread = {}
+    for name in ("nse_j", "nse_p_h"):
+        extractor = config.extractor(name)
+        pack = pack_of(waves(100, 120, 0))
+        task = extractor_task(config, extractor, config.schedule(extractor.task), pack, 0, torch.device("cpu"))
+        with torch.no_grad():
+            spread[name] = task.extractor(image).std(dim=(0, 2, 3)).mean().item()
+    assert spread["nse_j"] > 5 * spread["nse_p_h"]

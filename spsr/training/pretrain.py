@@ -75,6 +75,8 @@ def extractor_task(
     pretext = pretext_of(config, extractor)
     with seeded(seed, "extractor"):
         network = build("nse", design=extractor.design)
+        if pretext.name == "jigsaw":
+            he_initialise(network)
     with seeded(seed, f"head/{pretext.name}"):
         head = pretext.head()
     return ExtractorTask(
@@ -87,6 +89,19 @@ def extractor_task(
         compute=config.preset.compute,
         flops_per_step=schedule.batch * forward_backward_flops(network, (1, 3, schedule.patch, schedule.patch)),
     )
+
+
+def he_initialise(network: torch.nn.Module) -> None:
+    """Convolutions as He et al. start them for ReLU, biases at zero.
+
+    PyTorch's default weakens the signal from layer to layer. Contrastive prediction compares directions and does not
+    care, but the classifier of the jigsaw task then sees four nearly equal vectors and stays at chance for long.
+    """
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                torch.nn.init.zeros_(layer.bias)
 
 
 def pretext_of(config: Config, extractor: Extractor) -> Pretext:
