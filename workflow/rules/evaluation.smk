@@ -43,4 +43,4 @@ rule probe:
         runtime=pipeline.requests.site.slot_minutes,
     shell:
         "spsr slot $(dirname {output})/{wildcards.name} -- "
-        "spsr probe {wildcards.name} --configfile {params.preset} >> {log} 2>&1"
+        "spsr probe {wildcards.name} --configfile {params.preset} > {log} 2>&1"
