@@ -24,7 +24,7 @@ STOPPED = 75
 def small_config(folder: Path) -> Config:
     return toy_config(
         folder,
-        schedules=small_schedules(iterations=16, milestones=[8], log_every=5, checkpoint_every=3),
+        schedules=small_schedules(iterations=16, milestones=[8], log_every=2, checkpoint_every=3),
         networks={"discriminator": {"channels": 2}},
     )
 
@@ -48,20 +48,21 @@ def start(server: ForkServerContext, config: Config, name: str, out: Path, slow:
     return process
 
 
-def finish(server: ForkServerContext, config: Config, name: str, out: Path) -> float:
-    """Run to the end; the seconds that it took."""
-    begun = time.monotonic()
+def finish(server: ForkServerContext, config: Config, name: str, out: Path) -> None:
+    """Run to the end."""
     process = start(server, config, name, out)
     process.join()
     assert process.exitcode == 0
-    return time.monotonic() - begun
 
 
-def wait_for_steps(process: ForkServerProcess, out: Path) -> None:
-    """Until this execution takes its first step (or ends)."""
+def lines(out: Path) -> int:
     ledger = out / "ledger.jsonl"
-    size = ledger.stat().st_size if ledger.exists() else 0
-    while process.is_alive() and (ledger.stat().st_size if ledger.exists() else 0) == size:
+    return ledger.read_text().count("\n") if ledger.exists() else 0
+
+
+def wait_for_lines(process: ForkServerProcess, out: Path, count: int) -> None:
+    """Until the ledger has `count` lines (or the process ends): one when training begins, one at each event."""
+    while process.is_alive() and lines(out) < count:
         time.sleep(0.002)
 
 
@@ -75,16 +76,15 @@ def wait_for_writing(process: ForkServerProcess, out: Path) -> None:
         time.sleep(0.001)
 
 
-def kill_at_random(
-    server: ForkServerContext, config: Config, name: str, out: Path, kills: int, seconds: float
-) -> Counter[str]:
-    """Start a run of so many seconds until it has been killed `kills` times, then let it end; what struck it."""
+def kill_at_random(server: ForkServerContext, config: Config, name: str, out: Path, kills: int) -> Counter[str]:
+    """Start a run until it has been killed `kills` times, then let it end; what struck it."""
     chance = random.Random(name)
     struck: Counter[str] = Counter()
     for number, while_writing in islice(cycle(product((signal.SIGKILL, signal.SIGTERM), (False, True))), kills):
+        before = lines(out)
         process = start(server, config, name, out, slow=0.005 if while_writing else 0.0)
-        wait_for_steps(process, out)
-        time.sleep(chance.uniform(0, seconds / 5))
+        wait_for_lines(process, out, before + chance.randint(1, 3))
+        time.sleep(chance.uniform(0, 0.1))
         if while_writing:
             wait_for_writing(process, out)
         struck["while writing"] += writing(out)
@@ -102,14 +102,14 @@ def kill_at_random(
 def check(server: ForkServerContext, folder: Path, name: str, kills: int) -> None:
     """Kill runs, one after the other, until `kills` have struck; each ends as the whole one."""
     config = small_config(folder)
-    seconds = finish(server, config, name, folder / "whole")
+    finish(server, config, name, folder / "whole")
     struck: Counter[str] = Counter()
     for attempt in count():
         left = kills - struck["SIGKILL"] - struck["SIGTERM"]
         if left <= 0:
             break
         out = folder / f"killed{attempt}"
-        struck += kill_at_random(server, config, name, out, left, seconds)
+        struck += kill_at_random(server, config, name, out, left)
         for output in OUTPUTS:
             assert (out / output).read_bytes() == (folder / "whole" / output).read_bytes(), output
         assert [path.name for path in (out / "checkpoints").iterdir()] == ["final.pt"]
