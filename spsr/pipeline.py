@@ -13,7 +13,7 @@ from typing import Protocol
 
 from spsr.config import Config, digest, load, resources
 from spsr.config.preset import ImageSource
-from spsr.config.settings import NATURALNESS
+from spsr.config.settings import MAP_WEIGHTS, NATURALNESS
 from spsr.config.site import load_site
 from spsr.data import datasets, registry, weights
 from spsr.errors import InputError
@@ -49,6 +49,8 @@ class Pipeline:
         method, only = self.config.method(name), self.config.preset.only
         if method.source == "released":
             return _obtainable(str(method.weights))
+        if not all(_obtainable(entry) for entry in self._map_weights(name)):
+            return False
         return method.source != "trained" or only is None or name in only
 
     @cached_property
@@ -173,6 +175,7 @@ class Pipeline:
             inputs.append(weights.stored(self.config.preset.perceptual.weights))
         if any(term.view == "structure" for term in method.losses.terms()) and method.extractor is not None:
             inputs.append(self._extractor_file(method.extractor))
+        inputs += [weights.stored(entry) for entry in self._map_weights(run.name)]
         if method.needs_naturalness:
             inputs.append(layout.model(NATURALNESS, self.config.seeds(NATURALNESS)[0]))
         return inputs + [source_file(reference) for reference in method.code]
@@ -182,6 +185,7 @@ class Pipeline:
         method, layout = self.config.method(run.name), self.config.layout
         inputs = [layout.passport(dataset) for dataset in self.benchmarks]
         inputs.append(weights.stored("alexnet"))
+        inputs += [weights.stored(entry) for entry in self._map_weights(run.name)]
         if method.source == "trained":
             inputs.append(layout.model(run.name, int(run.seed)))
         elif method.weights is not None:
@@ -265,6 +269,12 @@ class Pipeline:
         if entry is not None:
             return weights.stored(entry)
         return self.config.layout.model(name, self.config.seeds(name)[0])
+
+    def _map_weights(self, name: str) -> list[str]:
+        """Registry entry of the network that makes a method's probability maps, if it needs one."""
+        from_folder = self.config.method(name).source != "trained" and name in self.config.preset.probability_maps
+        entry = MAP_WEIGHTS.get(self.config.maps(name) or "")
+        return [] if entry is None or from_folder else [entry]
 
     def _sources(self, source: ImageSource) -> list[Path]:
         return [self.datasets_folder / source.dataset / "passport.json"] if source.dataset is not None else []

@@ -13,7 +13,6 @@ from spsr.files import write_text
 from spsr.images import write_png
 
 BENCHMARKS = ("Set5", "Set14", "BSD100", "General100", "Urban100")
-UNAVAILABLE = ("sftgan",)
 
 
 def toy_config(folder: Path, **changes: object) -> Config:
@@ -46,8 +45,8 @@ def made_up_scores(config: Config, name: str, seed: int, dataset: str, images: i
 
 
 def write_scores(config: Config, images: int = 3, methods: tuple[str, ...] | None = None) -> None:
-    """Scores of every run of `methods`, by default of all but those whose weights cannot be had."""
-    names = methods or tuple(name for name in config.methods if name not in UNAVAILABLE)
+    """Scores of every run of `methods`, by default of all."""
+    names = methods or tuple(config.methods)
     for name in names:
         for seed in config.seeds(name):
             for dataset in config.preset.data.benchmarks:

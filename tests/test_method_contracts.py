@@ -22,6 +22,7 @@ from spsr.models.discriminator import VggDiscriminator
 from spsr.models.natsr import NMD, SpectralDiscriminator
 from spsr.models.nse import NSE
 from spsr.models.resnet import ResNet18
+from spsr.models.sftgan import AuxiliaryDiscriminator, is_conditional
 from spsr.models.vgg import VGG19
 from spsr.training import objective as objectives
 from spsr.training.method import build_task, train_method
@@ -38,6 +39,7 @@ NETWORKS = {
     "rcan": {"features": 8, "groups": 1, "blocks": 1, "reduction": 4},
     "frsr": {"features": 8, "blocks": 2, "layers": 2},
     "nmd": {"channels": 4},
+    "sftgan": {"features": 8, "blocks": 4, "conditions": 4, "maps": "colour"},
     "discriminator": {"channels": 4},
 }
 WARM_UP = 3
@@ -178,7 +180,9 @@ class Forwards:
     counts: Counter[str] = field(default_factory=Counter)
 
     def __call__(self, module: nn.Module, inputs: Any) -> None:
-        if isinstance(module, VggDiscriminator | SpectralDiscriminator | VGG19 | NSE | ResNet18 | NMD):
+        if isinstance(
+            module, VggDiscriminator | SpectralDiscriminator | AuxiliaryDiscriminator | VGG19 | NSE | ResNet18 | NMD
+        ):
             self.counts[type(module).__name__] += 1
 
 
@@ -222,12 +226,12 @@ def test_a_step_moves_generator_and_discriminators_and_leaves_the_frozen_network
         assert all(not p.requires_grad and p.grad is None for p in network.parameters())
 
 
-def test_the_fusion_alone_moves_in_the_warm_up(built: Built) -> None:
+def test_the_fusion_or_the_conditions_alone_move_in_the_warm_up(built: Built) -> None:
     before = {name: p.detach().clone() for name, p in built.task.model.named_parameters()}
     built.task.step(WARM_UP - 1)
     moved = {name for name, p in built.task.model.named_parameters() if not torch.equal(p, before[name])}
-    fusion = {name for name in before if name.startswith("fusion.")}
-    assert moved == (fusion or set(before))
+    first = {name for name in before if name.startswith("fusion.") or is_conditional(name)}
+    assert moved == (first or set(before))
 
 
 def test_its_losses_are_finite_numbers_by_term(built: Built) -> None:

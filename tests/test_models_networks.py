@@ -1,5 +1,7 @@
 """How the networks behave apart from their numbers."""
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -17,7 +19,10 @@ from spsr.models.resnet import ResNet18
 from spsr.models.vgg import VGG19
 
 SMALL = {"features": 8, "blocks": 2}
-SIZES = {"rcan": {"features": 16, "blocks": 1, "groups": 2}}
+SIZES: dict[str, dict[str, Any]] = {
+    "rcan": {"features": 16, "blocks": 1, "groups": 2},
+    "sftgan": SMALL | {"maps": "colour"},
+}
 
 
 def small(name: str) -> nn.Module:

@@ -96,6 +96,7 @@ def test_a_network_that_sees_farther_than_any_overlap_is_still_exact_in_tiles() 
 def test_every_generator_splits_at_its_upsampling(name: str) -> None:
     sizes = {"rrdb": {"blocks": 1}, "spsr": {"blocks": 4}, "edsr": {"blocks": 1}, "srresnet": {"blocks": 1}}
     sizes["rcan"] = {"groups": 1, "blocks": 1, "reduction": 4}
+    sizes["sftgan"] = {"blocks": 1, "maps": "colour"}
     network = models.build(name, features=8, **sizes.get(name, {})).eval()
     split = split_at_upsampling(network)
     assert split is not None

@@ -122,6 +122,13 @@ class Config:
             raise InputError(f"{self.path}: method '{name}' has no generator; choose one that is trained here")
         return self.size(generator.name) | generator.size
 
+    def maps(self, name: str) -> str | None:
+        """Where the probability maps of a method's generator come from; none for all but SFTGAN."""
+        generator = self.method(name).generator
+        if generator is None or generator.name != "sftgan":
+            return None
+        return str(self.generator_size(name).get("maps", "outdoor_scene"))
+
     def extractor_weights(self, name: str) -> str | None:
         """Registry entry of an extractor's weights in this preset; none for a NSE."""
         return self.preset.extractor_weights.get(name, self.extractor(name).weights)
@@ -211,11 +218,16 @@ def load(path: Path | str | None = None) -> Config:
             images=foreign.from_images,
             checkpoint=foreign.from_checkpoint,
         )
-        for table in foreign.tables:
-            if table not in tables:
+        for key in foreign.tables:
+            if key not in tables:
                 where = source.where(("results", name, "tables"))
-                raise InputError(f"{where}: no table '{table}'{suggestion(table, tables)}")
-            tables[table] = tables[table].model_copy(update={"methods": (*tables[table].methods, name)})
+                raise InputError(f"{where}: no table '{key}'{suggestion(key, tables)}")
+            tables[key] = tables[key].model_copy(update={"methods": (*tables[key].methods, name)})
+    for name in preset.probability_maps:
+        generator = methods[name].generator if name in methods else None
+        if generator is None or generator.name != "sftgan":
+            where = source.where(("probability_maps", name))
+            raise InputError(f"{where}: '{name}' takes no probability maps; name a method with the generator sftgan")
     for index, name in enumerate(preset.tables):
         if name not in tables:
             raise InputError(f"{source.where(('tables', index))}: no table '{name}'{suggestion(name, tables)}")

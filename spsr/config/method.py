@@ -133,7 +133,8 @@ class Method(Strict):
         init_from: the method whose trained generator it starts from.
         extractor: the structure extractor of its `structure` view.
         losses: the weighted terms of its objective.
-        discriminator: the kind of its discriminators: `vgg` (SPSR, ESRGAN) or `spectral` (NatSR).
+        discriminator: the kind of its discriminators: `vgg` (SPSR, ESRGAN), `spectral` (NatSR), or `auxiliary`, which
+            tells the category of an image, too (SFTGAN).
         schedule: the schedule of the preset that it is trained with.
     """
 
@@ -147,7 +148,7 @@ class Method(Strict):
     init_from: str | None = None
     extractor: str | None = None
     losses: Losses = Field(default_factory=Losses)
-    discriminator: Literal["vgg", "spectral"] = "vgg"
+    discriminator: Literal["vgg", "spectral", "auxiliary"] = "vgg"
     schedule: str = "gan"
 
     @property
@@ -183,6 +184,9 @@ class Method(Strict):
                 raise ValueError(
                     f"generator '{self.generator.name}' has no gradient branch; set losses.pixel.branch to 0"
                 )
+            conditional = self.generator.name == "sftgan"
+            if (self.discriminator == "auxiliary") != (conditional and self.losses.adversarial.image != 0):
+                raise ValueError("the discriminator `auxiliary` is SFTGAN's, for its images; give it to no other")
         if self.source == "released" and self.weights is None:
             raise ValueError("a released method names its `weights`")
         if self.source == "foreign" and (self.images is None) == (self.checkpoint is None):

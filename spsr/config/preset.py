@@ -98,6 +98,8 @@ class Preset(Strict):
             much by them.
         released: methods that are taken from released weights instead of being trained, with the entry in the
             registry of weights.
+        probability_maps: folders of probability maps for SFTGAN's images, by method, with one sub-folder per
+            benchmark; they take the place of those that the network's own provider makes.
         results: foreign results by method name.
         only: if given, the only methods that are run; cells of the others say that they were not.
         tables: tables that are made.
@@ -120,6 +122,7 @@ class Preset(Strict):
     anchors_per_patch: int = Field(default=1, ge=1)
     puzzles_per_patch: int = Field(default=1, ge=1)
     released: dict[str, str] = {}
+    probability_maps: dict[str, str] = {}
     results: dict[str, Foreign] = {}
     only: tuple[str, ...] | None = Field(default=None, strict=False)
     tables: tuple[str, ...] = Field(

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from spsr.config.validation import Strict
 
@@ -61,6 +61,7 @@ class Schedule(Strict):
         learning_rate: of the generator and of every discriminator (Adam, betas 0.9 and 0.999, eps 1e-8).
         milestones: steps after which the learning rate is multiplied by `decay`.
         decay: factor of the learning rate at a milestone.
+        warmup: first steps in which only SFTGAN's transforms and condition network train; no other network has any.
         log_every: steps between two lines of events.
         checkpoint_every: steps between two checkpoints.
     """
@@ -71,8 +72,15 @@ class Schedule(Strict):
     learning_rate: float = Field(gt=0)
     milestones: tuple[int, ...] = Field(default=(), strict=False)
     decay: float = Field(default=0.5, gt=0, le=1)
+    warmup: int = Field(default=0, ge=0)
     log_every: int = Field(default=100, ge=1)
     checkpoint_every: int = Field(default=5000, ge=1)
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What only some trainings have is left out of the others' records, which it therefore does not change."""
+        dumped: dict[str, Any] = serialise(self)
+        return {key: value for key, value in dumped.items() if (key, value) != ("warmup", 0)}
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of the 0-based `step`."""
@@ -114,6 +122,16 @@ class Perceptual(Strict):
     weights: str = "vgg19_torchvision"
     scale: float = Field(default=1.0, gt=0)
 
+
+MAP_PROVIDERS = {
+    "outdoor_scene": "probability maps by its authors' segmentation network",
+    "deeplab": "probability maps by torchvision's DeepLab, which of the eight categories knows animals and plants",
+    "colour": "probability maps by a rule on colour and texture, not by a segmentation network",
+}
+"""Where probability maps come from, and what a reader of a table must know of each."""
+
+MAP_WEIGHTS = {"outdoor_scene": "outdoor_scene_seg", "deeplab": "deeplab_resnet50"}
+"""Entries of the registry of weights that providers of probability maps read, by the provider."""
 
 NATURALNESS = "nmd"
 """The name under which the naturalness discriminator is trained and stored."""

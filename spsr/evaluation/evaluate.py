@@ -10,6 +10,7 @@ from spsr import models
 from spsr.config import Config
 from spsr.data import weights
 from spsr.errors import InputError
+from spsr.evaluation.probability_maps import upscale_with_maps
 from spsr.evaluation.score import match_folders, score_pairs, write_csv
 from spsr.evaluation.upscale import Upscaler, upscale_files
 
@@ -33,6 +34,7 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress | None = N
     torch.set_num_threads(config.preset.compute.threads)
     workers = max(2, config.preset.compute.threads)
     upscaler = None if method.images is not None else load_upscaler(config, name, seed)
+    folder = config.preset.probability_maps.get(name)
     written = []
     benchmarks = config.preset.data.benchmarks
     for done, dataset in enumerate(benchmarks):
@@ -47,7 +49,10 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress | None = N
             images = Path(str(method.images)) / dataset
         else:
             images = layout.images(name, seed, dataset)
-            upscale_files(upscaler, [originals], images, from_hr=True)
+            if folder is not None and isinstance(upscaler, nn.Module):
+                upscale_with_maps(upscaler, originals, Path(folder) / dataset, images)
+            else:
+                upscale_files(upscaler, [originals], images, from_hr=True)
         target = layout.scores(name, seed, dataset)
         write_csv(score_pairs(match_folders(images, originals), config.preset.lpips, workers=workers), target)
         written.append(target)
@@ -80,4 +85,7 @@ def load_upscaler(config: Config, name: str, seed: int) -> Upscaler:
     architecture = models.identity(network)[0]
     if architecture in models.NETWORKS.keys() - models.GENERATORS.keys():
         raise InputError(f"{file}: holds the network '{architecture}', which makes no images; name a generator")
+    maps = config.maps(name)
+    if maps is not None and architecture == "sftgan":
+        vars(network)["maps"] = maps
     return network.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,6 +1,7 @@
 """Losses: comparisons (pixelwise, perceptual, adversarial) on views of the image pair."""
 
 from spsr.losses.adversarial import AdversarialLoss
+from spsr.losses.auxiliary import AuxiliaryClassifierLoss
 from spsr.losses.comparisons import Measured, PerceptualLoss, PixelLoss, StructureLoss, pixel_loss
 from spsr.losses.custom import CustomLoss
 from spsr.losses.naturalness import NaturalnessLoss
@@ -9,6 +10,7 @@ from spsr.losses.views import Views
 
 __all__ = [
     "AdversarialLoss",
+    "AuxiliaryClassifierLoss",
     "CustomLoss",
     "Measured",
     "NaturalnessLoss",

@@ -54,18 +54,27 @@ class AdversarialLoss:
         """The generator's loss; the discriminator's parameters get no gradient from it."""
         fake, real = views.pair(self.term.view)
         if self._share_forward:
-            loss = self._loss_of_shared_pass(fake, real)
+            loss = self._loss_of_shared_pass(views, fake, real)
         else:
             self.discriminator.requires_grad_(False)
-            loss = relativistic.generator_loss(fake=self._judge(fake), real=self._judge(real), mean=self._mean)
+            fake_logits = self._judge(fake)
+            loss = self._generator_game(views, self._judge(real), fake_logits)
             self.discriminator.requires_grad_(True)
         return Measured(loss, {self.term.name: loss.detach()})
 
-    def _loss_of_shared_pass(self, fake: Tensor, real: Tensor) -> Tensor:
+    def _generator_game(self, views: Views, real: Tensor, fake: Tensor) -> Tensor:
+        """The generator's loss of what the discriminator says."""
+        return relativistic.generator_loss(real, fake, self._mean)
+
+    def _discriminator_game(self, views: Views, real: Tensor, fake: Tensor) -> Tensor:
+        """The discriminator's loss of what it says."""
+        return relativistic.discriminator_loss(real, fake, self._mean)
+
+    def _loss_of_shared_pass(self, views: Views, fake: Tensor, real: Tensor) -> Tensor:
         cut = fake.detach().requires_grad_()
         fake_logits, real_logits = self._judge(cut), self._judge(real)
         self._logits = real_logits, fake_logits
-        loss = relativistic.generator_loss(real_logits, fake_logits, self._mean)
+        loss = self._generator_game(views, real_logits, fake_logits)
         (gradient,) = torch.autograd.grad(loss, cut, retain_graph=True)
         return loss.detach() + ((fake - fake.detach()) * gradient).sum()
 
@@ -77,11 +86,11 @@ class AdversarialLoss:
             real_logits, fake_logits = self._judge(real), self._judge(fake.detach())
         else:
             (real_logits, fake_logits), self._logits = self._logits, None
-        loss = relativistic.discriminator_loss(real_logits, fake_logits, self._mean)
+        loss = self._discriminator_game(views, real_logits, fake_logits)
         logged = {
             f"discriminator/{view}": loss.detach(),
-            f"discriminator/{view}/real": real_logits.detach().float().mean(),
-            f"discriminator/{view}/fake": fake_logits.detach().float().mean(),
+            f"discriminator/{view}/real": real_logits[:, 0].detach().float().mean(),
+            f"discriminator/{view}/fake": fake_logits[:, 0].detach().float().mean(),
         }
         return Measured(loss, logged)
 

@@ -62,6 +62,10 @@ class Views:
         """Features of the image under a frozen `network`; terms with the same network share them."""
         return self._once(side, network, network)
 
+    def derived(self, side: Side, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """What a `function` tells of the image; terms with the same function share it."""
+        return self._once(side, function, function)
+
     def _gradient(self, side: Side, padding: int) -> Tensor:
         return self._once(side, padding, lambda image: gradient_map(image, padding))
 

@@ -30,6 +30,7 @@ GENERATORS = {
     "srresnet_bn": "srresnet_bn:SRResNetBN",
     "rcan": "rcan:RCAN",
     "frsr": "natsr:FRSR",
+    "sftgan": "sftgan:SFTGAN",
 }
 NETWORKS = GENERATORS | {
     "nse": "nse:NSE",
@@ -54,8 +55,8 @@ def build(name: str, **size: Any) -> "nn.Module":
     The network carries `architecture` (its name) and `size` (all its sizes), which `save` writes down.
 
     Args:
-        name: `rrdb`, `spsr`, `edsr`, `srresnet`, `srresnet_bn`, `rcan` or `frsr` (generators: `N x 3 x h x w` in
-            [0, 1] to `N x 3 x 4h x 4w`), `nse`, one of its heads `predictor` and `jigsaw_head`, or `nmd`.
+        name: `rrdb`, `spsr`, `edsr`, `srresnet`, `srresnet_bn`, `rcan`, `frsr` or `sftgan` (generators: `N x 3 x h x w`
+            in [0, 1] to `N x 3 x 4h x 4w`), `nse`, one of its heads `predictor` and `jigsaw_head`, or `nmd`.
             A reference (`FILE.py:CLASS` or `MODULE:CLASS`) stands for a generator of one's own.
         size: the keyword arguments of the network's class; what is left out has its default.
 

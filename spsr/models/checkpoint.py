@@ -49,9 +49,9 @@ def from_checkpoint(path: Path | str, scale: int | None = None) -> nn.Module:
     """Load a network, inferring architecture and size from the keys and shapes.
 
     Known are the safetensors of this project; SPSR (official `spsr.pth`); ESRGAN/RRDB in the old, the new and the
-    BasicSR layout; EDSR, RCAN, SRResNet; and SRGAN for Keras (`.h5`). State dicts may be wrapped in `params_ema`,
-    `params` or `state_dict` (the first of these is taken) and have a `module.` prefix. What was found is logged
-    in one line.
+    BasicSR layout; EDSR, RCAN, SRResNet, SFTGAN; and SRGAN for Keras (`.h5`). State dicts may be wrapped in
+    `params_ema`, `params` or `state_dict` (the first of these is taken) and have a `module.` prefix. What was found
+    is logged in one line.
 
     Args:
         path: the file.
@@ -71,6 +71,33 @@ def from_checkpoint(path: Path | str, scale: int | None = None) -> nn.Module:
         raise InputError(f"{path}: the network has scale {actual}, but {scale} is needed; choose another checkpoint")
     log.info("%s", found)
     return network
+
+
+def read_tensor(path: Path) -> Tensor:
+    """A single tensor that `torch.save` wrote, without running any code of the file.
+
+    Raises:
+        InputError: no such file, truncated, a pickle with code in it, or something else than a tensor.
+    """
+    try:
+        loaded = _read_torch(path)
+        if not isinstance(loaded, Tensor):
+            raise InputError(f"holds {type(loaded).__name__}, not a tensor; save the tensor alone")
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return loaded
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file of any network, by the file's own keys, without running any code of it.
+
+    Raises:
+        InputError: no such file, truncated, or a pickle with code in it.
+    """
+    try:
+        return _read_safetensors(path)[0] if path.suffix == ".safetensors" else _unwrap(_read_torch(path))[0]
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def describe(path: Path | str) -> str:

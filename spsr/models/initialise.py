@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spsr.errors import InputError
+from spsr.models.sftgan import is_conditional
 
 SHARED = "sr_branch."
 DISCARDED = ("to_rgb.weight", "to_rgb.bias")
@@ -27,8 +28,9 @@ class Initialised(NamedTuple):
 def initialise_from(generator: nn.Module, source: Mapping[str, Tensor]) -> Initialised:
     """Copy the layers that `generator` shares with a trained network, in place.
 
-    The same architecture takes all tensors. SPSR takes the whole RRDB network but its last convolution (700 of 702
-    tensors at 23 blocks), as the official code does with `RRDB_PSNR_x4`.
+    The same architecture takes all tensors. SFTGAN takes all of SRResNet's and keeps its own transforms. SPSR takes
+    the whole RRDB network but its last convolution (700 of 702 tensors at 23 blocks), as the official code does with
+    `RRDB_PSNR_x4`.
 
     Args:
         generator: the network to start.
@@ -41,13 +43,15 @@ def initialise_from(generator: nn.Module, source: Mapping[str, Tensor]) -> Initi
     if source.keys() == target.keys():
         shared = list(target)
         discarded: tuple[str, ...] = ()
+    elif source.keys() == {key for key in target if not is_conditional(key)}:
+        shared, discarded = list(source), ()
     else:
         shared, discarded = [key for key in target if key.startswith(SHARED)], DISCARDED
         wrong = sorted(source.keys() ^ {*shared, *discarded})
         if not shared or wrong:
             raise InputError(
                 f"initial weights: '{(wrong or sorted(source))[0]}' does not fit this generator; start from a network "
-                "of the same kind and size, or SPSR from an RRDB network"
+                "of the same kind and size, SPSR from an RRDB network, or SFTGAN from SRResNet"
             )
     for key in shared:
         if source[key].shape != target[key].shape:

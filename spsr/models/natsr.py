@@ -60,11 +60,12 @@ class FRSR(nn.Module):
         if blocks & (blocks - 1):
             raise InputError(f"generator size blocks={blocks}: the blocks of FRSR are nested in pairs; give 2, 4 or 8")
         self.head = conv(3, features)
-        self.blocks = nn.ModuleList(FusedDenseBlock(features, layers) for _ in range(blocks))
+        dense = [FusedDenseBlock(features, layers) for _ in range(blocks)]
+        self.blocks = nn.ModuleList(dense)
         self.body_end = conv(features, features)
         self.upsample = nn.ModuleList(PixelShuffleConv(features) for _ in range(2))
         self.tail = conv(features, 3)
-        _start(self, frozenset(layer for block in self.blocks for layer in block.convs))
+        _start(self, frozenset(layer for block in dense for layer in block.convs))
 
     def forward(self, lr: Tensor) -> Tensor:
         first = self.head(lr)
@@ -94,18 +95,18 @@ class NMD(nn.Module):
     def __init__(self, channels: int = 64) -> None:
         super().__init__()
         widths = [3, *(channels * 2**stage for stage in range(4))]
-        self.pairs = nn.ModuleList(
-            nn.ModuleList((conv(before, width), conv(width, width))) for before, width in itertools.pairwise(widths)
+        self.convs = nn.ModuleList(
+            conv(inputs, width) for before, width in itertools.pairwise(widths) for inputs in (before, width)
         )
         self.out = conv(widths[-1], 1)
-        _start(self, frozenset(layer for pair in self.pairs for layer in pair))
+        _start(self, frozenset(self.convs))
 
     def forward(self, image: Tensor) -> Tensor:
         x = image
-        for pair in self.pairs:
-            for layer in pair:
-                x = layer(x).relu()
-            x = functional.max_pool2d(x, 2)
+        for number, layer in enumerate(self.convs):
+            x = layer(x).relu()
+            if number % 2:
+                x = functional.max_pool2d(x, 2)
         return self.out(x).mean((2, 3))
 
 

@@ -56,7 +56,7 @@ def recognise(state: State) -> Layout:
             return layout(state)
     raise InputError(
         f"unknown network (its first keys are {', '.join(list(state)[:3]) or 'none'}); "
-        "known are SPSR, ESRGAN/RRDB, EDSR, RCAN, SRResNet, and the files of this project"
+        "known are SPSR, ESRGAN/RRDB, EDSR, RCAN, SRResNet, SFTGAN, and the files of this project"
     )
 
 
@@ -273,6 +273,35 @@ def _srresnet(state: State) -> Layout:
     return Layout(title, "srresnet", {"features": _channels(state, "model.0.weight"), "blocks": blocks}, layers)
 
 
+def _sftgan(state: State) -> Layout:
+    blocks = _count(state, r"sft_branch\.(\d+)\.sft0\.")
+    nearest = "HR_branch.1.weight" in state
+    features = _channels(state, "conv0.weight")
+    up1, up2, hr, tail = (1, 4, 6, 8) if nearest else (0, 3, 6, 8)
+    if _channels(state, f"HR_branch.{up1}.weight") != (1 if nearest else 4) * features:
+        raise InputError(f"SFTGAN of another scale than 4 ('HR_branch.{up1}'); only x4 is known here")
+    layers = {"head": "conv0", "body_end": f"sft_branch.{blocks + 1}", "hr": f"HR_branch.{hr}"}
+    layers |= {
+        "upsample.0.conv": f"HR_branch.{up1}",
+        "upsample.1.conv": f"HR_branch.{up2}",
+        "tail": f"HR_branch.{tail}",
+    }
+    transforms = {"sft_end": f"sft_branch.{blocks}"}
+    for n in range(blocks):
+        layers |= {f"body.{n}.conv1": f"sft_branch.{n}.conv0", f"body.{n}.conv2": f"sft_branch.{n}.conv1"}
+        transforms |= {f"body.{n}.sft1": f"sft_branch.{n}.sft0", f"body.{n}.sft2": f"sft_branch.{n}.sft1"}
+    for ours, theirs in transforms.items():
+        layers |= {f"{ours}.{part}.{n}": f"{theirs}.SFT_{part}_conv{n}" for part in ("scale", "shift") for n in (0, 1)}
+    layers |= {f"condition.{n}": f"CondNet.{n}" for n in (0, 2, 4, 6, 8)}
+    size = {
+        "features": features,
+        "blocks": blocks,
+        "conditions": _channels(state, "CondNet.8.weight"),
+        "variant": "torch" if nearest else "pytorch",
+    }
+    return Layout("SFTGAN in the official layout", "sftgan", size, layers)
+
+
 LAYOUTS: dict[str, Callable[[State], Layout]] = {
     "b_fea_conv.0.weight": _spsr,
     "model.1.sub.0.RDB1.conv1.0.weight": _rrdb_old,
@@ -281,5 +310,6 @@ LAYOUTS: dict[str, Callable[[State], Layout]] = {
     "body.0.body.0.body.0.weight": _rcan,
     "body.0.body.0.weight": _edsr,
     "model.1.sub.0.res.0.weight": _srresnet,
+    "CondNet.0.weight": _sftgan,
 }
 """A key that only one layout has, to the function that reads the layout's size."""

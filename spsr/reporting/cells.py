@@ -4,10 +4,14 @@ import math
 from dataclasses import dataclass, field, replace
 
 from spsr.config import Config, Table
+from spsr.config.settings import MAP_PROVIDERS
 from spsr.reporting.intervals import interval
 from spsr.reporting.scores import DIGITS, LOWER_IS_BETTER, METRIC_TITLES, read_scores, why_absent
 from spsr.reporting.statistics import against_parent
 from spsr.reporting.values import Key, paper_values
+
+REMARK = "§"
+"""Stands at the name of every method of which the notes say more."""
 
 FOREIGN = "‡"
 """Stands at the name of every method whose results were brought along."""
@@ -62,6 +66,7 @@ class FilledTable:
         mark: what a reader must know of our numbers; empty for the paper's own settings.
         titles: the printed name of each method; a foreign one's ends with `FOREIGN`.
         foreign: where the results of each foreign method come from, by its printed name.
+        remarks: what a reader must know of a method, by its printed name, which ends with `REMARK`.
         cells: by method, dataset and metric, in the order of the declaration.
     """
 
@@ -71,6 +76,7 @@ class FilledTable:
     titles: dict[str, str]
     cells: dict[tuple[str, str, str], Cell]
     foreign: dict[str, str] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
 
     @property
     def heading(self) -> str:
@@ -119,14 +125,27 @@ def fill(config: Config, name: str) -> FilledTable:
         for metric in table.metrics:
             _place(cells, table, dataset, metric)
     titles = {method: table.labels.get(method, config.method(method).title) for method in table.methods}
-    foreign = {}
+    foreign: dict[str, str] = {}
+    remarks: dict[str, str] = {}
     for method in table.methods:
         declared = config.method(method)
         if declared.source == "foreign":
             titles[method] += f" {FOREIGN}"
             place = f"images in {declared.images}" if declared.images else f"checkpoint {declared.checkpoint}"
             foreign[titles[method]] = place
-    return FilledTable(name, table, config.preset.mark, titles, cells, foreign)
+        elif text := remark(config, method):
+            titles[method] += f" {REMARK}"
+            remarks[titles[method]] = text
+    return FilledTable(name, table, config.preset.mark, titles, cells, foreign, remarks)
+
+
+def remark(config: Config, name: str) -> str:
+    """What a reader must know of a method beyond the preset's mark: how SFTGAN sees what an image shows."""
+    maps, folder = config.maps(name), config.preset.probability_maps.get(name)
+    if maps is None:
+        return ""
+    text = MAP_PROVIDERS[maps] if folder is None else f"probability maps from {folder}"
+    return f"{text}; trained without the OutdoorScene images" if config.method(name).source == "trained" else text
 
 
 def _place(cells: dict[tuple[str, str, str], Cell], table: Table, dataset: str, metric: str) -> None:

@@ -1,6 +1,6 @@
 """A table as LaTeX with booktabs: best in red and bold, second best in blue and underlined, as in the paper."""
 
-from spsr.reporting.cells import FOREIGN, Cell, FilledTable
+from spsr.reporting.cells import FOREIGN, REMARK, Cell, FilledTable
 from spsr.reporting.grid import grid
 from spsr.reporting.notes import DAGGER, LIKE_PARENT, marks_behind, notes
 
@@ -32,6 +32,7 @@ _ESCAPES = {
     "’": "'",
     LIKE_PARENT: r"$\approx$",
     DAGGER: r"\textsuperscript{\textdagger}",
+    REMARK: r"\textsuperscript{\S}",
     FOREIGN: r"\textsuperscript{\textdaggerdbl}",
 }
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻", "0123456789+-")

@@ -1,7 +1,7 @@
 """The lines under a table: marks, protocol, intervals, and why cells are empty."""
 
 from spsr.metrics import PROTOCOLS
-from spsr.reporting.cells import FOREIGN, Cell, FilledTable
+from spsr.reporting.cells import FOREIGN, REMARK, Cell, FilledTable
 from spsr.reporting.intervals import interval_source
 from spsr.reporting.scores import METRIC_TITLES
 
@@ -27,6 +27,7 @@ def notes(filled: FilledTable, best: str, second: str) -> list[str]:
     if filled.foreign:
         listed = "; ".join(f"{title.removesuffix(FOREIGN).strip()}: {place}" for title, place in filled.foreign.items())
         lines.append(f"{FOREIGN} foreign, not trained here but scored by the same protocol ({listed})")
+    lines += [f"{REMARK} {title.removesuffix(REMARK).strip()}: {text}" for title, text in filled.remarks.items()]
     if any(cell.like_parent for cell in filled.cells.values()):
         lines.append(
             f"{LIKE_PARENT}: the difference from the method that it is an ablation of is not supported (paired "

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spsr.config import Config
+from spsr.config.settings import MAP_WEIGHTS
 from spsr.data import registry, weights
 from spsr.errors import InputError
 from spsr.evaluation.score import read_csv
@@ -85,6 +86,9 @@ def why_absent(config: Config, name: str, dataset: str) -> str:
     entry = method.weights or name
     if method.source == "released" and not (entry in registry.weights() and weights.available(entry)):
         return "its released weights are not available"
+    maps = MAP_WEIGHTS.get(config.maps(name) or "") if method.source == "trained" else None
+    if maps is not None and not weights.available(maps):
+        return f"the segmentation network that it needs is not available ({maps})"
     if not belongs(config, name):
         return "the preset leaves it out"
     return "no finished run"

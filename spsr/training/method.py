@@ -7,6 +7,7 @@ from torch import nn
 
 from spsr import plugins
 from spsr.config import Config
+from spsr.config.settings import MAP_WEIGHTS
 from spsr.data import weights
 from spsr.data.hashing import file_hash
 from spsr.data.pack import open_pack
@@ -108,6 +109,7 @@ def input_hashes(config: Config, name: str) -> dict[str, str]:
         "initial weights": starting_weights(config, name),
         "perceptual": None if perceptual is None else weights.path(perceptual),
         "extractor": None if extractor is None else extractor_file(config, extractor),
+        "probability maps": weights.path(entry) if (entry := MAP_WEIGHTS.get(config.maps(name) or "")) else None,
         "naturalness": judge_file(config) if config.method(name).needs_naturalness else None,
     }
     files |= {f"code of {reference}": plugins.source_file(reference) for reference in config.method(name).code}

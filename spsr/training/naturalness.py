@@ -16,8 +16,8 @@ from spsr.data.hashing import file_hash
 from spsr.data.pack import Pack, open_pack
 from spsr.errors import InputError
 from spsr.models import build
+from spsr.models.bicubic import enlarge
 from spsr.models.cost import forward_backward_flops
-from spsr.resize import imresize
 from spsr.training import distributed, loop, record
 from spsr.training.optimiser import adam
 from spsr.training.patches import Batch, PatchSampler, random_words
@@ -74,14 +74,7 @@ def dct_noise(images: Tensor, sigma: float, random: np.random.Generator) -> Tens
 
 def blend(images: Tensor, lr: Tensor, alpha: float) -> Tensor:
     """`alpha` of the originals and the rest of their bicubic interpolations from LR patches N×3×h×w."""
-    rows, columns = (torch.from_numpy(_enlargement(side)).to(images) for side in lr.shape[-2:])
-    return alpha * images + (1 - alpha) * (rows @ lr @ columns.T)
-
-
-@lru_cache(maxsize=8)
-def _enlargement(length: int) -> NDArray[np.float64]:
-    """The 4·length × length matrix of bicubic interpolation along one axis."""
-    return imresize(np.eye(length)[:, None, :], 4)[:, 0]
+    return alpha * images + (1 - alpha) * enlarge(lr)
 
 
 class NaturalnessTask:

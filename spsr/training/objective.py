@@ -1,7 +1,9 @@
 """The objective of a method, built from the configuration: its terms, discriminators and frozen networks."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -12,12 +14,22 @@ from spsr.config import Compute, Config, Term
 from spsr.config.settings import NATURALNESS
 from spsr.data import weights
 from spsr.errors import InputError
-from spsr.losses import AdversarialLoss, CustomLoss, NaturalnessLoss, Objective, PerceptualLoss, pixel_loss
+from spsr.losses import (
+    AdversarialLoss,
+    AuxiliaryClassifierLoss,
+    CustomLoss,
+    NaturalnessLoss,
+    Objective,
+    PerceptualLoss,
+    pixel_loss,
+)
 from spsr.losses.objective import Loss
 from spsr.models import build, from_checkpoint, identity
 from spsr.models.discriminator import VggDiscriminator
 from spsr.models.natsr import SpectralDiscriminator
 from spsr.models.resnet import ResNet18
+from spsr.models.segmentation import BACKGROUND, categories
+from spsr.models.sftgan import AuxiliaryDiscriminator
 from spsr.models.vgg import VGG19
 from spsr.training import distributed
 from spsr.training.extractors import load_extractor
@@ -134,7 +146,7 @@ def load_vgg19(file: Path) -> VGG19:
         raise InputError(f"{file}: {error}") from error
 
 
-def discriminator(config: Config, name: str, view: str) -> VggDiscriminator | SpectralDiscriminator:
+def discriminator(config: Config, name: str, view: str) -> nn.Module:
     """A fresh discriminator for a view of a method's patches, of the kind that the method names.
 
     Its first stage has 64 channels (or the preset's), and four times as many on features of stride 16, where two
@@ -142,13 +154,16 @@ def discriminator(config: Config, name: str, view: str) -> VggDiscriminator | Sp
     """
     method = config.method(name)
     maps = _FEATURES[config.extractor(method.extractor or "").network] if view == "structure" else _IMAGES
+    patch = config.schedule(method.schedule).patch
     size = config.size("discriminator")
     if unknown := set(size) - {"channels"}:
         raise InputError(f"{config.path}: networks.discriminator: no size '{unknown.pop()}'; it has only `channels`")
     channels = size.get("channels", 64) * (4 if maps.stride == 16 else 1)
     if method.discriminator == "spectral":
         return SpectralDiscriminator(maps.channels, channels)
-    return VggDiscriminator(maps.channels, config.schedule(method.schedule).patch // maps.stride, channels)
+    if method.discriminator == "auxiliary":
+        return AuxiliaryDiscriminator(maps.channels, patch, channels)
+    return VggDiscriminator(maps.channels, patch // maps.stride, channels)
 
 
 def build_objective(
@@ -172,15 +187,17 @@ def build_objective(
     def adversarial(term: Term) -> AdversarialLoss:
         with seeded(seed, f"discriminator/{term.view}"):
             network = placed(discriminator(config, name, term.view), device, compute)
-        return AdversarialLoss(
-            term,
-            network,
-            adam(network.parameters()),
-            replicas=max(1, replicas(config, name) // distributed.world()),
-            share_forward=share_forward and not compute.compile,
-            compile=compute.compile,
-            mean=distributed.global_mean,
-        )
+        options: dict[str, Any] = {
+            "replicas": max(1, replicas(config, name) // distributed.world()),
+            "share_forward": share_forward and not compute.compile,
+            "compile": compute.compile,
+            "mean": distributed.global_mean,
+        }
+        optimiser = adam(network.parameters())
+        if config.method(name).discriminator != "auxiliary":
+            return AdversarialLoss(term, network, optimiser, **options)
+        told = partial(categories, name=str(config.maps(name)))
+        return AuxiliaryClassifierLoss(term, network, optimiser, told, BACKGROUND, **options)
 
     def loss(term: Term) -> Loss:
         if term.comparison == "pixel":

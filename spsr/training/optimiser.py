@@ -1,19 +1,31 @@
 """The optimiser of every network."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from torch import nn
-from torch.optim import Adam
+from torch.optim import Adam, Optimizer
 
 from spsr.training import distributed
 
 
-def adam(parameters: Iterable[nn.Parameter]) -> Adam:
+def adam(parameters: Iterable[nn.Parameter], faster: Iterable[nn.Parameter] = (), factor: float = 1.0) -> Adam:
     """Adam as paper and official code set it: betas 0.9 and 0.999, eps 1e-8, no weight decay.
 
+    Parameters among `faster` are a group of their own, whose `factor` on the learning rate `set_learning_rate` heeds.
     Where several processes train together, gradients are averaged over them before each step.
     """
     parameters = list(parameters)
-    optimiser = Adam(parameters, betas=(0.9, 0.999), eps=1e-8)
+    fast = frozenset(faster)
+    groups: list[dict[str, Any]] = [{"params": [parameter for parameter in parameters if parameter not in fast]}]
+    if fast:
+        groups.append({"params": [parameter for parameter in parameters if parameter in fast], "factor": factor})
+    optimiser = Adam(groups, betas=(0.9, 0.999), eps=1e-8)
     optimiser.register_step_pre_hook(lambda *_: distributed.average_gradients(parameters))
     return optimiser
+
+
+def set_learning_rate(optimiser: Optimizer, learning_rate: float) -> None:
+    """Set the learning rate of every group, times the group's factor."""
+    for group in optimiser.param_groups:
+        group["lr"] = learning_rate * group.get("factor", 1.0)

@@ -9,8 +9,11 @@ from torch.optim import Optimizer
 
 from spsr.config import Compute, Schedule
 from spsr.losses import Objective
-from spsr.training.optimiser import adam
+from spsr.training.optimiser import adam, set_learning_rate
 from spsr.training.patches import Batch
+
+CONDITIONAL_FACTOR = 5.0
+"""Of the learning rate of SFTGAN's transforms and condition network."""
 
 
 class Sampler(Protocol):
@@ -28,7 +31,8 @@ class SuperResolutionTask:
 
     Args:
         generator: maps LR images to SR images, or to SR images and gradient maps. If it has a gradient branch, its
-            `fusion` is the module that joins the branches.
+            `fusion` is the module that joins the branches. If it has `conditional_parameters`, they train with five
+            times the learning rate, and alone in the first `schedule.warmup` steps, as SFTGAN's authors do it.
         objective: the weighted terms, with the discriminators that they need.
         sampler: draws the batch of a step.
         schedule: iterations and learning rate, of the generator and of the discriminators.
@@ -53,12 +57,13 @@ class SuperResolutionTask:
         self.objective = objective
         self.flops_per_step = flops_per_step
         self._parameters = [parameter for parameter in generator.parameters() if parameter.requires_grad]
-        self.optimiser = adam(self._parameters)
+        conditional = getattr(generator, "conditional_parameters", tuple)
+        self.optimiser = adam(self._parameters, faster=conditional(), factor=CONDITIONAL_FACTOR)
         self._sampler = sampler
         self._schedule = schedule
         fusion = getattr(generator, "fusion", None)
-        self._fusion = frozenset(fusion.parameters()) if fusion is not None else frozenset()
-        self._fusion_warmup = fusion_warmup if fusion is not None else 0
+        self._first = frozenset(fusion.parameters() if fusion is not None else conditional())
+        self._warmup = (fusion_warmup if fusion is not None else schedule.warmup) if self._first else 0
         self._compute = compute or Compute()
         self._memory_format = torch.channels_last if self._compute.channels_last else torch.contiguous_format
         self._forward = torch.compile(generator) if self._compute.compile else generator
@@ -114,13 +119,12 @@ class SuperResolutionTask:
 
     def _set_learning_rate(self, learning_rate: float) -> None:
         for optimiser in self.optimisers():
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate
+            set_learning_rate(optimiser, learning_rate)
 
     def _choose_trained_parameters(self, step: int) -> None:
-        warming_up = step < self._fusion_warmup
+        warming_up = step < self._warmup
         for parameter in self._parameters:
-            parameter.requires_grad_(not warming_up or parameter in self._fusion)
+            parameter.requires_grad_(not warming_up or parameter in self._first)
 
     def _autocast(self, device: torch.device) -> AbstractContextManager[object]:
         return torch.autocast(device.type, torch.bfloat16) if self._compute.precision == "bf16" else nullcontext()

@@ -1,0 +1,183 @@
+"""SFTGAN (Wang et al. 2018): SRResNet whose features are modulated by maps of what an image shows."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from spsr.config.settings import MAP_PROVIDERS
+from spsr.errors import InputError
+from spsr.models.layers import PixelShuffleConv, conv, initialise
+from spsr.models.segmentation import CATEGORIES, maps_of
+
+CONDITION_SLOPE = 0.1
+VARIANTS = ("pytorch", "torch")
+
+
+class SpatialFeatureTransform(nn.Module):
+    """Features times a scale plus a shift, both seen by two 1x1 convolutions in the conditions."""
+
+    def __init__(self, features: int, conditions: int, variant: str) -> None:
+        super().__init__()
+        self.scale = nn.ModuleList((conv(conditions, conditions, 1), conv(conditions, features, 1)))
+        self.shift = nn.ModuleList((conv(conditions, conditions, 1), conv(conditions, features, 1)))
+        self._slope, self._offset = (0.1, 1.0) if variant == "pytorch" else (0.01, 0.0)
+
+    def forward(self, x: Tensor, conditions: Tensor) -> Tensor:
+        scale, shift = (
+            last(functional.leaky_relu(first(conditions), self._slope)) for first, last in (self.scale, self.shift)
+        )
+        return x * (scale + self._offset) + shift
+
+
+class TransformedBlock(nn.Module):
+    """A residual block with a transform before each convolution; its ReLU follows the first convolution, or, in the
+    `torch` variant, each transform."""
+
+    def __init__(self, features: int, conditions: int, variant: str) -> None:
+        super().__init__()
+        self.sft1 = SpatialFeatureTransform(features, conditions, variant)
+        self.conv1 = conv(features, features)
+        self.sft2 = SpatialFeatureTransform(features, conditions, variant)
+        self.conv2 = conv(features, features)
+        self._pre_activation = variant == "torch"
+
+    def forward(self, x: Tensor, conditions: Tensor) -> Tensor:
+        y = self.sft1(x, conditions)
+        if self._pre_activation:
+            y = self.conv1(y.relu())
+            return x + self.conv2(self.sft2(y, conditions).relu())
+        y = self.sft2(self.conv1(y).relu(), conditions)
+        return x + self.conv2(y)
+
+
+class NearestConv(nn.Module):
+    """Nearest-neighbour x2 and a convolution: `N x C x H x W` to `N x C x 2H x 2W`."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = conv(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(functional.interpolate(x, scale_factor=2, mode="nearest"))
+
+
+class SFTGAN(nn.Module):
+    """SFTGAN's generator x4 (1,833,763 parameters at its default size, 1,612,195 of the `torch` variant).
+
+    Input `N x 3 x h x w` in [0, 1], output `N x 3 x 4h x 4w`, not clamped. Layers that SRResNet has have its keys, so
+    that it can start from a trained one. Weights start as SRResNet's (Kaiming normal times 0.1); those of the condition
+    network and of the first convolution of each transform are not made smaller, so that conditions do not vanish.
+
+    Args:
+        features: channels.
+        blocks: number of residual blocks.
+        conditions: channels of the conditions.
+        variant: `pytorch` is the authors' released network; `torch` that of their paper, with nearest-neighbour
+            upsampling, activations before the convolutions, and a scale without the 1.
+        maps: where probability maps come from if `forward` is given none; see `spsr.models.segmentation`.
+        scale: 4, the only one.
+    """
+
+    def __init__(
+        self,
+        features: int = 64,
+        blocks: int = 16,
+        conditions: int = 32,
+        variant: str = "pytorch",
+        maps: str = "outdoor_scene",
+        scale: int = 4,
+    ) -> None:
+        super().__init__()
+        if scale != 4:
+            raise InputError(f"generator size scale={scale}: SFTGAN has scale 4 only; leave `scale` out")
+        if variant not in VARIANTS:
+            raise InputError(f"generator size variant={variant}: choose {' or '.join(VARIANTS)}")
+        if maps not in MAP_PROVIDERS:
+            raise InputError(f"generator size maps={maps}: choose one of {', '.join(MAP_PROVIDERS)}")
+        self.maps = maps
+        widths = [len(CATEGORIES), *[4 * conditions] * 4]
+        layers: list[nn.Module] = [nn.Conv2d(widths[0], widths[1], 4, stride=4), nn.LeakyReLU(CONDITION_SLOPE)]
+        for width in widths[2:]:
+            layers += [conv(width, width, 1), nn.LeakyReLU(CONDITION_SLOPE)]
+        self.condition = nn.Sequential(*layers, conv(widths[-1], conditions, 1))
+        self.head = conv(3, features)
+        self.body = nn.ModuleList(TransformedBlock(features, conditions, variant) for _ in range(blocks))
+        self.sft_end = SpatialFeatureTransform(features, conditions, variant)
+        self.body_end = conv(features, features)
+        upsampling = PixelShuffleConv if variant == "pytorch" else NearestConv
+        self.upsample = nn.ModuleList(upsampling(features) for _ in range(2))
+        self.hr = conv(features, features)
+        self.tail = conv(features, 3)
+        initialise(self, gain=0.1)
+        initialise(self.condition, gain=1)
+        for module in self.modules():
+            if isinstance(module, SpatialFeatureTransform):
+                initialise(module.scale[0], gain=1)
+                initialise(module.shift[0], gain=1)
+
+    def conditional_parameters(self) -> Iterator[nn.Parameter]:
+        """Those of the transforms and of the condition network, which train first and five times faster."""
+        return (parameter for name, parameter in self.named_parameters() if is_conditional(name))
+
+    def forward(self, lr: Tensor, maps: Tensor | None = None) -> Tensor:
+        conditions = self.condition(maps_of(lr, self.maps) if maps is None else maps)
+        first = self.head(lr)
+        x = first
+        for block in self.body:
+            x = block(x, conditions)
+        x = first + self.body_end(self.sft_end(x, conditions))
+        for up in self.upsample:
+            x = up(x).relu()
+        return self.tail(self.hr(x).relu())
+
+
+def is_conditional(key: str) -> bool:
+    """Whether a state dict key is of a layer that SRResNet does not have."""
+    return key.startswith(("condition.", "sft_end.")) or ".sft1." in key or ".sft2." in key
+
+
+class AuxiliaryDiscriminator(nn.Module):
+    """SFTGAN's discriminator with a class head (ACD-VGG-BN-96 for size 96).
+
+    Four stages of a 3x3 and a halving 4x4 convolution, batch normalisation after all but the first, LeakyReLU(0.1);
+    then two linear layers for the logit of a real image and two for the categories.
+    `N x in_channels x size x size` to `N x 9`: the logit, then eight scores.
+
+    Args:
+        in_channels: channels of the input.
+        size: side of the input, a multiple of 16.
+        channels: of the first stage.
+    """
+
+    def __init__(self, in_channels: int = 3, size: int = 96, channels: int = 64) -> None:
+        super().__init__()
+        if size < 16 or size % 16:
+            raise InputError(f"discriminator for inputs of {size} pixels: the side must be a multiple of 16")
+        layers: list[nn.Module] = []
+        before = in_channels
+        for stage in range(4):
+            width = channels * 2**stage
+            for kernel, stride, inputs in ((3, 1, before), (4, 2, width)):
+                layers.append(nn.Conv2d(inputs, width, kernel, stride, padding=1))
+                if len(layers) > 1:
+                    layers.append(nn.BatchNorm2d(width))
+                layers.append(nn.LeakyReLU(CONDITION_SLOPE, inplace=True))
+            before = width
+        self.size = size
+        self.features = nn.Sequential(*layers)
+        self.real, self.category = (self._head(before * (size // 16) ** 2, n) for n in (1, len(CATEGORIES)))
+        initialise(self, gain=1)
+
+    @staticmethod
+    def _head(inputs: int, outputs: int) -> nn.Sequential:
+        return nn.Sequential(
+            nn.Linear(inputs, 100), nn.LeakyReLU(CONDITION_SLOPE, inplace=True), nn.Linear(100, outputs)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        if x.shape[-2:] != (self.size, self.size):
+            raise InputError(f"discriminator for inputs of {self.size} pixels: got {x.shape[-2]}x{x.shape[-1]}")
+        features = self.features(x).flatten(1)
+        return torch.cat([self.real(features), self.category(features)], dim=1)
