@@ -90,10 +90,9 @@ def _bars(axes: Axes, data: pd.DataFrame, task: str, colour: dict[str, str]) -> 
         rows = data[data["extractor"] == name].set_index("dataset").reindex(datasets)
         left = np.arange(len(datasets)) + (place - (len(extractors) - 1) / 2) * width
         title = str(rows["title"].dropna().iloc[0])
-        bars = axes.bar(
-            left, 100 * rows["mean"], width * 0.94, yerr=100 * rows["sd"], label=title, color=colour[name], capsize=2
-        )
-        axes.bar_label(bars, fmt="%.1f", fontsize=6, padding=1)
+        bars = axes.bar(left, 100 * rows["mean"], width * 0.94, label=title, color=colour[name])
+        axes.errorbar(left, 100 * rows["mean"], 100 * rows["sd"], fmt="none", ecolor=INK, elinewidth=0.8, capsize=2)
+        axes.bar_label(bars, fmt="%.1f", fontsize=6, label_type="center", color="white")
     chance = CHANCE[task]
     axes.axhline(100 * chance, color=INK, linestyle="--", linewidth=0.8)
     axes.annotate(
@@ -256,7 +255,8 @@ def _write(
 ) -> list[Path]:
     """Draw `NAME.png` and `NAME.pdf`, and write the data to `NAME.csv` beside them."""
     with style():
-        figure = plt.figure(figsize=size, layout=ConstrainedLayoutEngine(rect=(0, 0.03, 1, 0.97)))
+        foot = 0.15 / size[1]
+        figure = plt.figure(figsize=size, layout=ConstrainedLayoutEngine(rect=(0, foot, 1, 1 - foot)))
         draw(figure)
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
