@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from spsr.config import Config, TrainingSettings, load
+from spsr.config import Config, Schedule, TrainingSettings, load
 from spsr.errors import InputError, RunFailed, Stopped
 from spsr.models import build
 from spsr.training import checkpoints, events, record
@@ -57,6 +57,22 @@ class Toy:
         return [f"image{step}", f"image{step}", "other"]
 
 
+SCHEDULE = Schedule(
+    iterations=20,
+    batch=2,
+    patch=64,
+    learning_rate=1e-4,
+    milestones=(10,),
+    log_every=2,
+    checkpoint_every=10,
+)
+
+
+def settings_of(config: Config, name: str) -> TrainingSettings:
+    """20 steps, an event every 2 and a checkpoint every 10."""
+    return config.training_settings(name, 0).model_copy(update={"schedule": SCHEDULE})
+
+
 @pytest.fixture(scope="module")
 def config() -> Config:
     return load()
@@ -64,14 +80,13 @@ def config() -> Config:
 
 @pytest.fixture
 def settings(config: Config) -> TrainingSettings:
-    """20 steps, an event every 2 and a checkpoint every 10."""
-    return config.training_settings("spsr_g", 0)
+    return settings_of(config, "spsr_g")
 
 
 @pytest.fixture(scope="module")
 def whole(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole") / "run"
-    run(Toy(), config.training_settings("spsr_g", 0), {"x": "1"}, out)
+    run(Toy(), settings_of(config, "spsr_g"), {"x": "1"}, out)
     return out
 
 
@@ -156,8 +171,8 @@ def test_lost_outputs_of_a_finished_run_are_restored(settings: TrainingSettings,
 
 def test_another_configuration_is_refused_with_the_difference(config: Config, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    run(Toy(), config.training_settings("spsr_g", 0), {"x": "1"}, out)
-    changed = config.training_settings("spsr_g_wo_agl", 0)
+    run(Toy(), settings_of(config, "spsr_g"), {"x": "1"}, out)
+    changed = settings_of(config, "spsr_g_wo_agl")
     for lost in ((), (record.RECORD,), (record.MODEL, record.EVENTS)):
         for name in lost:
             (out / name).unlink()
@@ -166,7 +181,7 @@ def test_another_configuration_is_refused_with_the_difference(config: Config, tm
         with pytest.raises(InputError, match=r"--restart"):
             record.is_finished(changed, {"x": "1"}, out)
     with pytest.raises(InputError, match=r'inputs\.x: "1" -> "2"'):
-        run(Toy(), config.training_settings("spsr_g", 0), {"x": "2"}, out)
+        run(Toy(), settings_of(config, "spsr_g"), {"x": "2"}, out)
 
 
 @pytest.mark.parametrize(("restart", "inputs", "moved"), [(True, "1", 1), ("changed", "1", 0), ("changed", "2", 1)])
