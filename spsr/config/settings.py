@@ -96,7 +96,6 @@ class Compute(Strict):
         tf32: TensorFloat-32 matrix products for fp32 on GPUs that have them.
         channels_last: NHWC memory layout.
         compile: torch.compile.
-        cuda_graphs: capture the step in a CUDA graph.
         deterministic: deterministic kernels; one seed gives the same bytes.
         threads: CPU threads of one training; fixed, because sums depend on it.
     """
@@ -105,7 +104,6 @@ class Compute(Strict):
     tf32: bool = False
     channels_last: bool = False
     compile: bool = False
-    cuda_graphs: bool = False
     deterministic: bool = True
     threads: int = Field(default=1, ge=1)
 

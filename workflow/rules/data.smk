@@ -43,13 +43,13 @@ rule prepare_benchmark:
         layout.logs / "prepare_benchmark" / "{name}.log",
     conda:
         "../../envs/environment.yaml"
-    params:
-        preset=PRESET,
-        source=pipeline.benchmark_settings,
     resources:
         **pipeline.requests.cpu,
         mem_mb=2000,
         runtime=pipeline.requests.minutes(20),
+    params:
+        preset=PRESET,
+        source=pipeline.benchmark_settings,
     shell:
         "spsr prepare {wildcards.name} --configfile {params.preset} > {log} 2>&1"
 
@@ -63,13 +63,13 @@ rule prepare_training:
         layout.logs / "prepare_training.log",
     conda:
         "../../envs/environment.yaml"
-    params:
-        preset=PRESET,
-        source=pipeline.training_source_settings,
     threads: 4
     resources:
         **pipeline.requests.cpu,
         mem_mb=16000,
         runtime=pipeline.requests.minutes(120),
+    params:
+        preset=PRESET,
+        source=pipeline.training_source_settings,
     shell:
         "spsr prepare training --configfile {params.preset} > {log} 2>&1"

@@ -8,16 +8,16 @@ rule evaluate:
         [layout.scores("{name}", "{seed}", dataset) for dataset in pipeline.benchmarks],
     log:
         layout.logs / "evaluate" / "{name}.seed{seed}.log",
-    conda:
-        "../../envs/environment.yaml"
     wildcard_constraints:
         name=pipeline.any_of(pipeline.methods),
-    params:
-        preset=PRESET,
+    conda:
+        "../../envs/environment.yaml"
     resources:
         **pipeline.requests.gpu,
         mem_mb=8000,
         runtime=pipeline.requests.minutes(60),
+    params:
+        preset=PRESET,
     shell:
         "spsr evaluate {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} > {log} 2>&1"
 
@@ -29,18 +29,18 @@ rule probe:
         layout.probe("{name}"),
     log:
         layout.logs / "probe" / "{name}.log",
-    conda:
-        "../../envs/environment.yaml"
     wildcard_constraints:
         name=pipeline.any_of(pipeline.extractors),
-    params:
-        preset=PRESET,
-        settings=pipeline.probe_settings,
+    conda:
+        "../../envs/environment.yaml"
     threads: pipeline.threads
     resources:
         **pipeline.requests.gpu,
         mem_mb=8000,
         runtime=pipeline.requests.site.slot_minutes,
+    params:
+        preset=PRESET,
+        settings=pipeline.probe_settings,
     shell:
         "spsr slot $(dirname {output})/{wildcards.name} -- "
         "spsr probe {wildcards.name} --configfile {params.preset} > {log} 2>&1"

@@ -24,19 +24,23 @@ rule table:
     input:
         pipeline.table_inputs,
     output:
-        report(layout.table("{name}", "html"), category="Tables", caption="../report/table.rst"),
+        report(
+            layout.table("{name}", "html"),
+            category="Tables",
+            caption="../report/table.rst",
+        ),
         [layout.table("{name}", suffix) for suffix in ("csv", "md", "tex")],
     log:
         layout.logs / "table" / "{name}.log",
     conda:
         "../../envs/environment.yaml"
-    params:
-        preset=PRESET,
-        settings=pipeline.table_settings,
     resources:
         **pipeline.requests.cpu,
         mem_mb=1000,
         runtime=pipeline.requests.minutes(10),
+    params:
+        preset=PRESET,
+        settings=pipeline.table_settings,
     shell:
         "spsr table {wildcards.name} --configfile {params.preset} > {log} 2>&1"
 
@@ -57,12 +61,12 @@ rule figures:
         layout.logs / "figures.log",
     conda:
         "../../envs/environment.yaml"
-    params:
-        preset=PRESET,
     resources:
         **pipeline.requests.cpu,
         mem_mb=4000,
         runtime=pipeline.requests.minutes(30),
+    params:
+        preset=PRESET,
     shell:
         "spsr figure all --configfile {params.preset} > {log} 2>&1"
 
@@ -77,12 +81,12 @@ rule report:
         layout.logs / "report.log",
     conda:
         "../../envs/environment.yaml"
-    params:
-        preset=PRESET,
     resources:
         **pipeline.requests.cpu,
         mem_mb=4000,
         runtime=pipeline.requests.minutes(30),
+    params:
+        preset=PRESET,
     shell:
         "spsr report --configfile {params.preset} > {log} 2>&1"
 
@@ -109,6 +113,6 @@ for table_name in pipeline.config.preset.tables:
     rule:
         name:
             table_name
-        localrule: True
         input:
             pipeline.table_outputs(table_name),
+        localrule: True

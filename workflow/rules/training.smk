@@ -10,21 +10,21 @@ rule pretrain:
         layout.model("{name}", "{seed}"),
     log:
         layout.logs / "pretrain" / "{name}.seed{seed}.log",
-    conda:
-        "../../envs/environment.yaml"
     wildcard_constraints:
         name=pipeline.any_of((*pipeline.pretrained, *pipeline.judges)),
-    params:
-        preset=PRESET,
-        settings=pipeline.settings,
+    conda:
+        "../../envs/environment.yaml"
     threads: pipeline.threads
     resources:
         **pipeline.requests.training,
         mem_mb=pipeline.requests.training_memory,
         runtime=pipeline.requests.training_minutes,
+    params:
+        preset=PRESET,
+        settings=pipeline.settings,
     shell:
         "spsr slot $(dirname {output}) -- "
-        "spsr pretrain {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} >> {log} 2>&1"
+        "spsr pretrain {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} --restart-changed > {log} 2>&1"
 
 
 rule train:
@@ -34,21 +34,21 @@ rule train:
         layout.model("{name}", "{seed}"),
     log:
         layout.logs / "train" / "{name}.seed{seed}.log",
-    conda:
-        "../../envs/environment.yaml"
     wildcard_constraints:
         name=pipeline.any_of(pipeline.fine_tuned),
-    params:
-        preset=PRESET,
-        settings=pipeline.settings,
+    conda:
+        "../../envs/environment.yaml"
     threads: pipeline.threads
     resources:
         **pipeline.requests.training,
         mem_mb=pipeline.requests.training_memory,
         runtime=pipeline.requests.training_minutes,
+    params:
+        preset=PRESET,
+        settings=pipeline.settings,
     shell:
         "spsr slot $(dirname {output}) -- "
-        "spsr train {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} >> {log} 2>&1"
+        "spsr train {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} --restart-changed > {log} 2>&1"
 
 
 # A rule of its own, because a job on a cluster looks at the others of its rule again.
