@@ -23,6 +23,7 @@ from spsr.training.cost import training_cost
 from spsr.training.method import train_method
 from spsr.training.naturalness import NaturalnessTask, blend, dct_noise, naturalness_task, pretrain_naturalness
 from spsr.training.patches import PatchSampler
+from spsr.training.super_resolution import SuperResolutionTask
 
 SCHEDULE = Schedule(iterations=12, batch=4, patch=32, learning_rate=1e-3, log_every=1, checkpoint_every=4)
 SETTINGS = Naturalness(validate_every=2, validation_patches=4)
@@ -109,7 +110,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     monkeypatch.setenv("SPSR_RESOURCES", str(tmp_path / "resources"))
     short = {"batch": 4, "patch": 32, "learning_rate": 1e-3, "log_every": 1, "checkpoint_every": 2}
     quick = load().preset.schedules
-    schedules = {name: {**short, "iterations": 2} for name in quick} | {"naturalness": {**short, "iterations": 8}}
+    schedules = {name: {**short, "iterations": 4} for name in quick} | {"naturalness": {**short, "iterations": 8}}
     config = toy_config(
         tmp_path,
         schedules=schedules,
@@ -160,6 +161,28 @@ def test_natsr_is_trained_after_its_generator_and_its_judge(config: Config) -> N
     record = (config.layout.run("natsr", 0) / "run.yaml").read_text()
     assert "naturalness:" in record
     assert "discriminator: spectral" in record
+
+
+def test_a_stopped_training_of_natsr_ends_with_the_bytes_of_a_whole_one(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The power iterations of the spectral norms go on where they were."""
+    train_method(config, "frsr", 0)
+    pretrain_naturalness(config, 0)
+    train_method(config, "natsr", 0, Path("whole"))
+    step = SuperResolutionTask.step
+
+    def stopping(task: SuperResolutionTask, number: int) -> dict[str, torch.Tensor]:
+        if number == 3:
+            raise Stopped("pulled the plug")
+        return step(task, number)
+
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(SuperResolutionTask, "step", stopping)
+        train_method(config, "natsr", 0, Path("stopped"))
+    train_method(config, "natsr", 0, Path("stopped"))
+    for name in ("model.safetensors", "events.jsonl"):
+        assert (Path("stopped") / name).read_bytes() == (Path("whole") / name).read_bytes()
 
 
 def test_validation_patches_come_from_images_that_training_never_sees(config: Config) -> None:

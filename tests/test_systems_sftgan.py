@@ -168,6 +168,26 @@ def test_transforms_and_conditions_train_first_and_five_times_faster() -> None:
         assert tuple(group["lr"] for group in task.optimiser.param_groups) == pytest.approx(rates)
 
 
+def test_a_training_goes_on_exactly_from_its_state() -> None:
+    schedule = Schedule(iterations=4, batch=2, patch=32, learning_rate=1e-3, warmup=2)
+
+    def fresh() -> SuperResolutionTask:
+        torch.manual_seed(0)
+        network, judge = build("sftgan", **SMALL), AuxiliaryDiscriminator(size=32, channels=4)
+        term = Term("adversarial", "image", 5e-3)
+        game = AuxiliaryClassifierLoss(term, judge, adam(judge.parameters()), lambda _: torch.tensor([3, 0]), 0)
+        objective = Objective([PixelLoss(Term("pixel", "image", 1.0)), game])
+        return SuperResolutionTask(network, objective, OnePatch(), schedule)
+
+    whole, second = fresh(), fresh()
+    for step in range(3):
+        whole.step(step)
+    second.load_state_dict(whole.state_dict())
+    logged = whole.step(3), second.step(3)
+    assert logged[0] == logged[1]
+    assert all(torch.equal(value, second.model.state_dict()[key]) for key, value in whole.model.state_dict().items())
+
+
 class Fixed(nn.Module):
     """A discriminator that says what it was told to, to real images first."""
 

@@ -9,7 +9,7 @@ from functools import lru_cache, partial
 from typing import Any
 
 import torch
-from torch import Tensor, fx, nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from spsr.config.settings import MAP_PROVIDERS, MAP_WEIGHTS
@@ -42,7 +42,6 @@ def provider(name: str) -> Provider:
     raise InputError(f"probability maps '{name}': no such provider; choose one of {', '.join(MAP_PROVIDERS)}")
 
 
-@fx.wrap
 def maps_of(lr: Tensor, name: str) -> Tensor:
     """Probability maps N×8×4h×4w of LR images N×3×h×w in [0, 1] by the provider `name`."""
     if lr.is_meta:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 from torch.nn import functional
 
 from spsr.config.settings import MAP_PROVIDERS
@@ -13,6 +13,8 @@ from spsr.models.segmentation import CATEGORIES, maps_of
 
 CONDITION_SLOPE = 0.1
 VARIANTS = ("pytorch", "torch")
+
+fx.wrap("maps_of")  # a single node of a traced network, whatever the provider does
 
 
 class SpatialFeatureTransform(nn.Module):

@@ -84,7 +84,8 @@ class NaturalnessTask:
     its bicubic interpolation (`blend`). Every `settings.validate_every` steps the accuracy on fixed patches of held-out
     images is taken for each distortion against originals; where its mean over ten validations is 95 % or more, that
     distortion becomes weaker: the noise by a factor of 0.8, the share of the original by 0.1 more, up to 0.9. (The
-    authors' code asks for exactly 95 % of the second, which the text does not.)
+    authors' code asks for exactly 95 % of the second, which the text does not. They also keep only patches with strong
+    gradients; here all are drawn.)
 
     Args:
         network: images N×3×H×W to logits N×1.
