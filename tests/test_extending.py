@@ -55,7 +55,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     config = toy_config(
         tmp_path,
         networks={**networks, "discriminator": {"channels": 4}},
-        schedules=dict.fromkeys(("psnr", "gan", "natsr", "naturalness", "contrastive", "jigsaw"), STEPS),
+        schedules=dict.fromkeys(load().preset.schedules, STEPS),
         results=results,
         tables=["table1", "gradient_weight"],
     )

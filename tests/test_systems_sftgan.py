@@ -1,5 +1,6 @@
 """SFTGAN: its network, where its probability maps come from, its discriminator, and its two phases."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -182,7 +183,7 @@ def test_a_training_goes_on_exactly_from_its_state() -> None:
     whole, second = fresh(), fresh()
     for step in range(3):
         whole.step(step)
-    second.load_state_dict(whole.state_dict())
+    second.load_state_dict(copy.deepcopy(whole.state_dict()))
     logged = whole.step(3), second.step(3)
     assert logged[0] == logged[1]
     assert all(torch.equal(value, second.model.state_dict()[key]) for key, value in whole.model.state_dict().items())
