@@ -1,8 +1,8 @@
 """The benchmark and ablations of structure-preserving super-resolution, from images to Tables 1-7.
 
-    snakemake --cores 2                                      the quick preset
-    snakemake --profile slurm all                            the paper's schedule on a cluster
-    snakemake --cores 2 --configfile=configs/NAME.yaml table3
+snakemake --cores 2                                      the quick preset
+snakemake --profile slurm all                            the paper's schedule on a cluster
+snakemake --cores 2 --configfile=configs/NAME.yaml table3
 """
 
 import sys

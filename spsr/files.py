@@ -20,7 +20,7 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
-        os.replace(temporary, target)
+        temporary.replace(target)
     except BaseException:
         with suppress(FileNotFoundError):
             temporary.unlink()

@@ -1,8 +1,7 @@
 """`spsr score`."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -10,19 +9,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class LpipsNetwork(StrEnum):
-    """Backbones of LPIPS."""
-
-    alex = "alex"
-    vgg = "vgg"
-    squeeze = "squeeze"
-    none = "none"
-
-
 def score(
     sr_dir: Annotated[Path, typer.Argument(help="Folder of super-resolved images, yours or someone else's.")],
     hr_dir: Annotated[Path, typer.Argument(help="Folder of the originals; images are matched by name.")],
-    lpips: Annotated[LpipsNetwork, typer.Option("--lpips", help="Backbone of LPIPS.")] = LpipsNetwork.alex,
+    lpips: Annotated[
+        Literal["alex", "vgg", "squeeze", "none"], typer.Option("--lpips", help="Backbone of LPIPS.")
+    ] = "alex",
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the scores of each image here.")] = None,
     json: Annotated[Path | None, typer.Option("--json", help="Write means, images and protocols here.")] = None,
     explain: Annotated[
@@ -34,7 +26,7 @@ def score(
     from spsr.evaluation import score as scoring
 
     pairs = scoring.match_folders(sr_dir, hr_dir)
-    network = None if lpips is LpipsNetwork.none else lpips.value
+    network = None if lpips == "none" else lpips
     with progress("score") as report:
         frame = scoring.score_pairs(pairs, network, progress=lambda done, total: report(done, total, ""))
     if csv is not None:

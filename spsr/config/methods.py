@@ -13,8 +13,10 @@ def apply_delta(parent: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]
     merged = dict(parent)
     for key, value in delta.items():
         inherited = merged.get(key)
-        both_mappings = isinstance(inherited, dict) and isinstance(value, dict)
-        merged[key] = apply_delta(inherited, value) if both_mappings else value
+        if isinstance(inherited, dict) and isinstance(value, dict):
+            merged[key] = apply_delta(inherited, value)
+        else:
+            merged[key] = value
     return merged
 
 

@@ -8,16 +8,19 @@ localrules:
 
 rule fetch_weights:
     output:
-        f"{pipeline.weights_folder}/{{file}}",
+        f"{pipeline.weights_folder}/{{name}}.{{suffix}}",
     log:
-        layout.logs / "fetch_weights" / "{file}.log",
+        layout.logs / "fetch_weights" / "{name}.{suffix}.log",
     conda:
         "../../envs/environment.yaml"
+    wildcard_constraints:
+        name=r"\w+",
+        suffix="safetensors|h5|pth|pt",
     resources:
         mem_mb=2000,
         runtime=60,
     shell:
-        "spsr fetch $(basename -s .safetensors -s .h5 -s .pth {wildcards.file}) > {log} 2>&1"
+        "spsr fetch {wildcards.name} > {log} 2>&1"
 
 
 rule fetch_dataset:
