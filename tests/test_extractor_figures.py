@@ -6,6 +6,7 @@ import pytest
 
 from spsr.config import load
 from spsr.errors import InputError
+from spsr.images import write_png
 from spsr.reporting import extractor_figures as figures
 
 
@@ -58,3 +59,13 @@ def test_principal_colours_show_a_difference_of_features_as_one_of_colours():
     np.testing.assert_allclose(explained, [0.9, 0.1, 0], atol=1e-12)
     again, _ = figures.principal_colours(features[::-1])
     np.testing.assert_allclose(again, colours[::-1])
+
+
+def test_the_sampling_figure_counts_what_it_draws(config, tmp_path, monkeypatch):
+    monkeypatch.setenv("SPSR_RESOURCES", str(tmp_path / "resources"))
+    image = np.random.default_rng(0).integers(256, size=(208, 212, 3), dtype=np.uint8)
+    write_png(config.layout.benchmark(next(iter(config.preset.data.benchmarks))) / "HR" / "noise.png", image)
+    figures.draw_figure_13(config, tmp_path)
+    data = pd.read_csv(tmp_path / "figure13.csv")
+    assert data.negatives.tolist() == [2035, 2035, 1795]
+    assert (tmp_path / "figure13.png").is_file()

@@ -90,9 +90,12 @@ def _bars(axes: Axes, data: pd.DataFrame, task: str, colour: dict[str, str]) -> 
         rows = data[data["extractor"] == name].set_index("dataset").reindex(datasets)
         left = np.arange(len(datasets)) + (place - (len(extractors) - 1) / 2) * width
         title = str(rows["title"].dropna().iloc[0])
-        bars = axes.bar(left, 100 * rows["mean"], width * 0.94, label=title, color=colour[name])
+        axes.bar(left, 100 * rows["mean"], width * 0.94, label=title, color=colour[name])
         axes.errorbar(left, 100 * rows["mean"], 100 * rows["sd"], fmt="none", ecolor=INK, elinewidth=0.8, capsize=2)
-        axes.bar_label(bars, fmt="%.1f", fontsize=6, label_type="center", color="white")
+        for x, mean, sd in zip(left, 100 * rows["mean"], 100 * rows["sd"], strict=True):
+            if not np.isnan(mean):
+                label = f"{mean:.1f}"
+                axes.annotate(label, (x, mean + sd), (0, 2), textcoords="offset points", ha="center", fontsize=5)
     chance = CHANCE[task]
     axes.axhline(100 * chance, color=INK, linestyle="--", linewidth=0.8)
     axes.annotate(
@@ -109,6 +112,7 @@ def _bars(axes: Axes, data: pd.DataFrame, task: str, colour: dict[str, str]) -> 
     axes.set_ylabel("top-1 accuracy (%)")
     axes.set_title(TASKS[task], loc="left")
     axes.margins(y=0.12)
+    axes.set_ylim(bottom=0)
     axes.legend(frameon=False, ncols=len(extractors), loc="lower right", bbox_to_anchor=(1.0, 1.0))
 
 
@@ -138,7 +142,7 @@ def draw_figure_13(config: Config, out: Path) -> list[Path]:
             rows.append((sampling, side, *anchor.tolist(), len(INPUTS[sampling]), len(negatives)))
         puzzle = photograph[:84, :84]
         _show_patch(panels[3], puzzle, "jigsaw: 2x2 grid")
-        for place, cell in enumerate(central_grids(1, 84 // STRIDE)[0]):
+        for place, cell in enumerate(central_grids(1, 84 // STRIDE)[0, 0]):
             _window(panels[3], cell, _PIECE, str(place))
         panels[3].set_xlabel("24 permutations")
 
