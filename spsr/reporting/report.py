@@ -122,7 +122,7 @@ def _figures(config: Config) -> list[dict[str, str]]:
 
 def _run(config: Config, run: Run) -> dict[str, Any]:
     """What the section of a run shows."""
-    declared = config.extractors.get(run.name) or config.methods[run.name]
+    declared = run.declared
     sha256 = ""
     if run.trained:
         with config.layout.model(run.name, run.seed).open("rb") as opened:

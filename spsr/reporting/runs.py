@@ -8,7 +8,8 @@ from typing import Any
 
 import yaml
 
-from spsr.config import Config
+from spsr.config import Config, Extractor, Method
+from spsr.config.settings import NATURALNESS, Judge
 from spsr.errors import InputError
 from spsr.reporting.scores import METRIC_TITLES, belongs, read_scores
 
@@ -39,8 +40,23 @@ class Run:
 
     @property
     def is_extractor(self) -> bool:
-        """Whether it is a structure extractor, not a method."""
-        return self.name in self.config.extractors
+        """Whether it is a structure extractor or the naturalness discriminator, not a method."""
+        return self.name == NATURALNESS or self.name in self.config.extractors
+
+    @property
+    def declared(self) -> Method | Extractor | Judge:
+        """What the configuration says of it."""
+        if self.name == NATURALNESS:
+            return Judge()
+        return self.config.extractors.get(self.name) or self.config.methods[self.name]
+
+    @property
+    def users(self) -> list[str]:
+        """Methods whose training looks through it."""
+        methods = self.config.methods.items()
+        if self.name == NATURALNESS:
+            return [name for name, method in methods if method.needs_naturalness]
+        return [name for name, method in methods if method.extractor == self.name]
 
     @property
     def score_files(self) -> dict[str, Path]:
@@ -130,5 +146,6 @@ def finished_runs(config: Config) -> list[Run]:
     methods = [
         Run(config, name, seed) for name in config.methods if belongs(config, name) for seed in config.seeds(name)
     ]
-    extractors = [Run(config, name, seed) for name in config.extractors for seed in config.seeds(name)]
+    networks = (*config.extractors, NATURALNESS)
+    extractors = [Run(config, name, seed) for name in networks for seed in config.seeds(name)]
     return [run for run in (*extractors, *methods) if run.trained or run.score_files]

@@ -269,10 +269,8 @@ def _tags(run: Run, hashes: bool = True) -> dict[str, str]:
     if config.preset.mark:
         tags["mark"] = config.preset.mark
     if run.is_extractor:
-        extractor = config.extractor(run.name)
-        tags |= {"kind": "extractor", "extractor": run.name, "title": extractor.title}
-        users = [name for name, method in config.methods.items() if method.extractor == run.name]
-        tags["used by"] = ", ".join(users)
+        tags |= {"kind": "extractor", "extractor": run.name, "title": run.declared.title}
+        tags["used by"] = ", ".join(run.users)
     else:
         method = config.method(run.name)
         tags |= {"kind": "method", "method": run.name, "title": method.title, "source": method.source}

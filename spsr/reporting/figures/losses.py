@@ -55,7 +55,7 @@ def draw(config: Config) -> "Figure":
         axis.yaxis.set_minor_locator(NullLocator())
         axis.yaxis.set_minor_formatter(NullFormatter())
         axis.xaxis.set_major_locator(MaxNLocator(3, integer=True))
-        declared = config.extractors.get(run.name) or config.methods[run.name]
+        declared = run.declared
         axis.set_title(declared.title, pad=2)
         axis.tick_params(length=2, pad=1)
     for axis in axes.flat[len(runs) :]:
