@@ -1,9 +1,8 @@
-"""The benchmark and ablations of structure-preserving super-resolution, from images to Tables 1-7.
-
-snakemake --cores 2                                      the quick preset
-snakemake --profile slurm all                            the paper's schedule on a cluster
-snakemake --cores 2 --configfile=configs/NAME.yaml table3
-"""
+# The benchmark and ablations of structure-preserving super-resolution, from images to Tables 1-7.
+#
+#     snakemake --cores 2                                        the quick preset
+#     snakemake --cores 2 --configfile=configs/NAME.yaml table3  another preset, one table
+#     snakemake --profile slurm all                              the paper's schedule on a cluster
 
 import sys
 from pathlib import Path

@@ -146,7 +146,7 @@ def draw_figure_13(config: Config, out: Path) -> list[Path]:
             _window(panels[3], cell, _PIECE, str(place))
         panels[3].set_xlabel("24 permutations")
 
-    written = _write(out, "figure13", (PAGE_WIDTH, 2.1), draw)
+    written = _write(out, "figure13", (PAGE_WIDTH, 2.5), draw)
     columns = ["sampling", "patch", "anchor_row", "anchor_column", "inputs", "negatives"]
     with atomic_path(out / "figure13.csv") as temporary:
         pd.DataFrame(rows, columns=columns).to_csv(temporary, index=False)
