@@ -75,9 +75,10 @@ class CheckedClaim:
 
 
 def read_claims(config: Config) -> dict[str, Claim]:
-    """Every claim by name; anything unknown in it is an `InputError` with file and line."""
+    """Every claim on a declared table, by name; anything unknown in it is an `InputError` with file and line."""
     source = Source(CLAIMS_FILE)
-    claims = {name: validate(Claim, data, source, (name,)) for name, data in source.data.items()}
+    every = {name: validate(Claim, data, source, (name,)) for name, data in source.data.items()}
+    claims = {name: claim for name, claim in every.items() if claim.table in config.tables}
     for name, claim in claims.items():
         table = config.table(claim.table)
         for method in (claim.method, *claim.than):

@@ -11,11 +11,11 @@ rule fetch_weights:
         f"{pipeline.weights_folder}/{{name}}.{{suffix}}",
     log:
         layout.logs / "fetch_weights" / "{name}.{suffix}.log",
-    conda:
-        "../../envs/environment.yaml"
     wildcard_constraints:
         name=r"\w+",
         suffix="safetensors|h5|pth|pt",
+    conda:
+        "../../envs/environment.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
