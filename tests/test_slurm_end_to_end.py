@@ -89,9 +89,10 @@ def model(name: str) -> str:
 
 @pytest.fixture(scope="module")
 def undisturbed(folder: Path) -> Path:
-    """The same trainings on this machine, without Slurm."""
+    """The same trainings on this machine, without Slurm; it fetches what the scores need as well."""
     root = checkout(folder / "local")
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile=preset.yaml", *map(model, TRAINED)]
+    targets = [*map(model, TRAINED), str(folder / "resources/weights/alexnet.safetensors")]
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile=preset.yaml", *targets]
     done = subprocess.run(command, cwd=root, env=environment(folder), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return root
