@@ -17,6 +17,7 @@ def pretrain(
     restart_changed: RestartChanged = False,
 ) -> None:
     """Train a structure extractor by self-supervision (Section 4.2), or nmd, which judges how natural images look."""
+    from spsr.cli.live import logged_live
     from spsr.cli.progress import progress
     from spsr.config import load
     from spsr.config.settings import NATURALNESS
@@ -27,6 +28,7 @@ def pretrain(
         from spsr.training.naturalness import pretrain_naturalness
 
         with progress(extractor) as report:
+            report = logged_live(config, extractor, seed, report) if out is None else report
             print(pretrain_naturalness(config, seed, out, max_minutes=max_minutes, restart=how, progress=report))
         return
     config.extractor(extractor)
@@ -34,5 +36,6 @@ def pretrain(
     from spsr.training.pretrain import pretrain_extractor
 
     with progress(extractor) as report:
+        report = logged_live(config, extractor, seed, report) if out is None else report
         file = pretrain_extractor(config, extractor, seed, out, max_minutes=max_minutes, restart=how, progress=report)
     print(file)

@@ -50,10 +50,12 @@ def train(
         _replay(config, method, seed, out or config.layout.run(method, seed), replay_step)
         return
 
+    from spsr.cli.live import logged_live
     from spsr.training.method import train_method
 
     how: bool | Literal["changed"] = restart or ("changed" if restart_changed else False)
     with progress(method) as report:
+        report = logged_live(config, method, seed, report) if out is None else report
         train_method(config, method, seed, out, max_minutes=max_minutes, restart=how, progress=report)
     print(config.layout.model(method, seed) if out is None else out / "model.safetensors")
 

@@ -94,12 +94,12 @@ class Run:
     @cached_property
     def events(self) -> list[dict[str, Any]]:
         """The lines of `events.jsonl`; empty if nothing was trained."""
-        return _lines(self.folder / "events.jsonl") if self.trained else []
+        return read_lines(self.folder / "events.jsonl") if self.trained else []
 
     @cached_property
     def ledger(self) -> list[dict[str, Any]]:
         """The lines of `ledger.jsonl`: what the training cost."""
-        return _lines(self.folder / "ledger.jsonl")
+        return read_lines(self.folder / "ledger.jsonl")
 
     @property
     def means(self) -> dict[str, float]:
@@ -126,7 +126,7 @@ class Run:
         return found
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path) -> list[dict[str, Any]]:
     """The entries of a file with one JSON object a line; a last line that was cut off is left out."""
     if not path.is_file():
         return []
