@@ -9,6 +9,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
+from spsr.jobs import forecast
 from spsr.pipeline import named_preset, open_pipeline
 
 min_version("9.20")
@@ -16,6 +17,9 @@ min_version("9.20")
 PRESET = named_preset(workflow.configfiles)
 pipeline = open_pipeline(PRESET)
 layout = pipeline.config.layout
+
+if workflow.is_main_process and pipeline.plans:
+    logger.info(forecast(pipeline.config))
 
 shell.prefix(f"set -euo pipefail; export PATH={Path(sys.executable).parent}:$PATH; ")
 

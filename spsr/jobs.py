@@ -26,10 +26,23 @@ def planned_minutes(config: Config) -> dict[str, float]:
     A plan of other settings does no harm: a training that its job ends too early goes on in the next.
     """
     try:
-        runs = json.loads((config.layout.root / "plan.json").read_text(encoding="utf-8"))["runs"]
-        return {str(run["name"]): 60 * float(run["hours"]) for run in runs}
+        return {str(run["name"]): 60 * float(run["hours"]) for run in _plan(config)["runs"]}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+
+
+def forecast(config: Config) -> str:
+    """GPU-hours of all trainings in a line, or how to have them counted: for a dry run, which has no time to."""
+    try:
+        plan = _plan(config)
+        hours, rate, source = float(plan["device_hours"]), float(plan["tflops"]), plan["rate"]
+        return f"Plan: {len(plan['runs'])} trainings, {hours:.3g} GPU-hours at {rate:.3g} TFLOP/s ({source})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "Plan: GPU-hours are not counted yet; the target `plan` does it in half a minute"
+
+
+def _plan(config: Config) -> Any:
+    return json.loads((config.layout.root / "plan.json").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ import pytest
 from spsr.config import CONFIGS, load
 from spsr.config.site import Site, load_site
 from spsr.errors import InputError
-from spsr.jobs import Requests, planned_minutes
+from spsr.files import write_text
+from spsr.jobs import Requests, forecast, planned_minutes
 from spsr.pipeline import Pipeline
 from spsr.slot import distributed_command, minutes_left
 
@@ -47,6 +48,16 @@ def test_the_profile_plans_the_whole_paper_and_only_trainings_and_their_scores_t
         assert ("gpu=1" in body) == (rule in ("train", "train_start", "pretrain", "evaluate", "probe")), rule
     assert "results/paper/" in text
     assert "results/quick/" not in text
+    assert len(re.findall(r"^Plan: .*GPU-hours", text, re.MULTILINE)) == 1
+
+
+def test_the_gpu_hours_of_a_dry_run_are_those_of_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    config = load(CONFIGS / "quick.yaml")
+    assert "not counted yet" in forecast(config)
+    plan = {"runs": [{"name": "rrdb", "hours": 2.5}], "device_hours": 2.5, "tflops": 100, "rate": "given"}
+    write_text(config.layout.root / "plan.json", json.dumps(plan))
+    assert forecast(config) == "Plan: 1 trainings, 2.5 GPU-hours at 100 TFLOP/s (given)"
 
 
 def test_a_configfile_on_the_command_line_replaces_that_of_the_profile():
