@@ -201,3 +201,66 @@ def test_a_server_needs_runs_and_a_free_port(toy: Config) -> None:
     tracking.database(toy).unlink()
     with pytest.raises(InputError, match="run `spsr track"):
         serve(toy, 5000, print)
+
+
+def versions(config: Config, name: str):  # type: ignore[no-untyped-def]
+    return client(config).search_model_versions(f"name = '{name}'")
+
+
+def test_a_training_is_a_version_of_a_registered_model_with_weights_and_scores(toy: Config) -> None:
+    tracking.track(toy)
+    (version,) = versions(toy, "toy.rrdb")
+    run = runs(toy)["rrdb-seed0"]
+    weights = toy.layout.model("rrdb", 0)
+    assert version.run_id == run.info.run_id
+    assert version.tags["weights sha256"] == run.data.tags["weights sha256"]
+    assert float(version.tags["Set5/psnr"]) == pytest.approx(run.data.metrics["Set5/psnr"], rel=1e-5)
+    place = client(toy).get_model_version_download_uri("toy.rrdb", version.version)
+    assert place == f"runs:/{run.info.run_id}/model"
+    stored = tracking.database(toy).parent / "artifacts" / run.info.run_id / "artifacts/model/model.safetensors"
+    assert stored.read_bytes() == weights.read_bytes()
+    assert stored.samefile(weights), "the store holds a second copy"
+
+
+def test_only_trained_methods_are_registered(toy: Config) -> None:
+    tracking.track(toy)
+    assert {model.name for model in client(toy).search_registered_models()} == {"toy.rrdb", "toy.spsr_g_wo_gb"}
+
+
+def test_importing_again_registers_nothing(toy: Config) -> None:
+    path = toy.layout.scores("rrdb", 0, "Set5")
+    kept = path.read_bytes()
+    path.unlink()
+    tracking.track(toy)
+    path.write_bytes(kept)
+    assert tracking.track(toy).completed == ["rrdb-seed0"]
+    (version,) = versions(toy, "toy.rrdb")
+    assert "Set5/psnr" in version.tags
+
+
+def test_a_replaced_run_takes_its_version_along_and_new_weights_are_another(toy: Config) -> None:
+    tracking.track(toy)
+    write_csv(made_up_scores(toy, "esrgan", 0, "Set5", 3), toy.layout.scores("rrdb", 0, "Set5"))
+    tracking.track(toy)
+    (version,) = versions(toy, "toy.rrdb")
+    assert version.run_id == runs(toy)["rrdb-seed0"].info.run_id
+    weights, events = toy.layout.model("rrdb", 0), toy.layout.run("rrdb", 0) / "events.jsonl"
+    content = weights.read_bytes()
+    weights.unlink()
+    weights.write_bytes(content + b" ")
+    write_text(events, "\n".join(events.read_text().splitlines()[:-1]) + "\n")
+    tracking.track(toy)
+    old, new = sorted(versions(toy, "toy.rrdb"), key=lambda each: int(each.version))
+    assert (
+        old.tags["weights sha256"] != new.tags["weights sha256"] == runs(toy)["rrdb-seed0"].data.tags["weights sha256"]
+    )
+
+
+def test_the_report_is_among_the_artefacts_of_a_run_and_a_changed_one_replaces_it(toy: Config) -> None:
+    for content in ("<p>first</p>", "<p>first</p>", "<p>second</p>"):
+        write_text(toy.layout.report, content)
+        tracking.track(toy)
+        run = runs(toy)["report"]
+        stored = tracking.database(toy).parent / "artifacts" / run.info.run_id / "artifacts" / "report.html"
+        assert stored.read_text() == content
+        assert len(runs(toy)) == 1 + len(METHODS)

@@ -22,6 +22,8 @@ import yaml
 
 from spsr.config import Config
 from spsr.files import atomic_path
+from spsr.reporting.curves import Points, curves
+from spsr.reporting.registration import WEIGHTS_TAG, register
 from spsr.reporting.runs import Run, finished_runs
 
 if TYPE_CHECKING:
@@ -29,9 +31,10 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
 
 CONTENT_TAG = "spsr.content"
-_FORMAT = 1
+_FORMAT = 2
 _POINTS_AT_ONCE, _PARAMS_AT_ONCE = 1000, 100
 _SAMPLES = 2
+_REPORT = "report"
 
 Point = tuple[str, int]
 """Name and step of a metric."""
@@ -112,7 +115,23 @@ def track(config: Config, progress: Callable[[int, int], None] | None = None) ->
             _import(client, experiment, run, known.get(run.title), done)
             if progress is not None:
                 progress(number, len(runs))
+        if config.layout.report.is_file():
+            _log_report(client, experiment, config, known.get(_REPORT))
         return done
+
+
+def _log_report(client: "MlflowClient", experiment: str, config: Config, known: "MlflowRun | None") -> None:
+    """The report as an artefact of a run of its own, where the UI shows it; a changed one replaces it."""
+    digest = hashlib.sha256(config.layout.report.read_bytes()).hexdigest()
+    if known is not None:
+        if known.data.tags.get(CONTENT_TAG) == digest:
+            return
+        client.delete_run(known.info.run_id)
+    tags = {"mlflow.runName": _REPORT, "kind": "report", "preset": config.preset.preset}
+    run_id = client.create_run(experiment, run_name=_REPORT, tags=tags).info.run_id
+    client.log_artifact(run_id, str(config.layout.report))
+    client.set_terminated(run_id)
+    client.set_tag(run_id, CONTENT_TAG, digest)
 
 
 @contextmanager
@@ -158,7 +177,8 @@ def _experiment_note(config: Config) -> str:
     mark = f"**{config.preset.mark}**\n\n" if config.preset.mark else ""
     return (
         f"{mark}Preset `{config.preset.preset}`. One run for each method and seed. Runs of a table: "
-        f"`tags.table1 = 'yes'`; deltas of a method: `tags.parent = 'spsr_g'`. Report: `{config.layout.report}`."
+        f"`tags.table1 = 'yes'`; deltas of a method: `tags.parent = 'spsr_g'`. Report: `{config.layout.report}`, and "
+        f"among the artifacts of the run `{_REPORT}`."
     )
 
 
@@ -177,7 +197,7 @@ def _import(client: "MlflowClient", experiment: str, run: Run, known: "MlflowRun
     if known is not None and known.data.tags.get(CONTENT_TAG) == content:
         done.unchanged.append(run.title)
         return
-    points, params = _points(run), _params(run)
+    points, params, tags = _points(run), _params(run), _tags(run)
     there: dict[Point, float] = {}
     if known is not None:
         there = _points_there(client, known)
@@ -193,10 +213,12 @@ def _import(client: "MlflowClient", experiment: str, run: Run, known: "MlflowRun
         done.new.append(run.title)
     times = [milliseconds for _, milliseconds in points.values()] or [_modified(run)]
     if known is None:
-        tags = {"mlflow.runName": run.title, **_tags(run)}
-        known = client.create_run(experiment, start_time=min(times), run_name=run.title, tags=tags)
-    _log(client, known, {at: value for at, value in points.items() if at not in there}, params, _tags(run))
+        named = {"mlflow.runName": run.title, **tags}
+        known = client.create_run(experiment, start_time=min(times), run_name=run.title, tags=named)
+    _log(client, known, {at: value for at, value in points.items() if at not in there}, params, tags)
     _log_artifacts(client, known.info.run_id, run)
+    if run.trained:
+        register(client, known, run, _scores(run), tags[WEIGHTS_TAG])
     client.set_terminated(known.info.run_id, end_time=max(times))
     client.set_tag(known.info.run_id, CONTENT_TAG, content)
 
@@ -217,22 +239,16 @@ def _modified(run: Run) -> int:
     return max((int(1000 * path.stat().st_mtime) for path in files if path.is_file()), default=0)
 
 
-def _points(run: Run) -> dict[Point, tuple[float, int]]:
+def _points(run: Run) -> Points:
     """Value and time (milliseconds) of every metric: loss curves, learning rate, and the final scores."""
-    times = {entry["step"]: int(1000 * entry["time"]) for entry in run.ledger if "time" in entry and "step" in entry}
     last = _modified(run)
-    points: dict[Point, tuple[float, int]] = {}
-    for event in run.events:
-        step = event["step"]
-        when = times.get(step, last)
-        points["learning rate", step] = (event["lr"], when)
-        for term, value in event["losses"].items():
-            points[f"loss/{term}", step] = (value, when)
     final = run.events[-1]["step"] if run.events else 0
-    for name, value in (run.means | _accuracies(run)).items():
-        if not math.isnan(value):
-            points[name, final] = (value, last)
-    return points
+    return curves(run.events, run.ledger, last) | {(name, final): (value, last) for name, value in _scores(run).items()}
+
+
+def _scores(run: Run) -> dict[str, float]:
+    """Everything that was scored: `DATASET/METRIC`, of an extractor `probe/TASK/DATASET`."""
+    return {name: value for name, value in (run.means | _accuracies(run)).items() if not math.isnan(value)}
 
 
 def _accuracies(run: Run) -> dict[str, float]:
@@ -282,7 +298,7 @@ def _tags(run: Run, hashes: bool = True) -> dict[str, str]:
         tags["mlflow.source.git.commit"] = run.record["versions"]["commit"]
     if hashes and run.trained:
         with config.layout.model(run.name, run.seed).open("rb") as opened:
-            tags["weights sha256"] = hashlib.file_digest(opened, "sha256").hexdigest()
+            tags[WEIGHTS_TAG] = hashlib.file_digest(opened, "sha256").hexdigest()
     return tags
 
 

@@ -95,6 +95,7 @@ rule track:
     input:
         pipeline.all_scores,
         pipeline.models,
+        rules.report.output,
     output:
         touch(layout.root / "mlflow" / "imported"),
     log:
