@@ -1,0 +1,113 @@
+"""MLflow's pages over an imported preset, in a real browser."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from synthetic import toy_config, write_images, write_run, write_scores
+
+from spsr.files import write_text
+from spsr.reporting import tracking
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+METHODS = ("bicubic", "rrdb", "spsr_g_wo_gb")
+REPORT = "the report of the toy preset"
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (apt-get install chromium)"),
+    pytest.mark.xdist_group("mlflow_ui"),
+]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
+    """Address of the runs as `spsr ui` prints it, and the identifiers of the runs by name."""
+    folder = tmp_path_factory.mktemp("ui")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        config = toy_config(folder)
+        write_scores(config, methods=METHODS)
+        for name in METHODS[1:]:
+            write_run(config, name, 0)
+        write_images(config, METHODS)
+        write_text(config.layout.report, f"<!doctype html><title>report</title><p>{REPORT}</p>")
+        tracking.track(config)
+        from mlflow import MlflowClient
+
+        client = MlflowClient(tracking.tracking_uri(config))
+        experiment = client.get_experiment_by_name("spsr-toy")
+        runs = {run.info.run_name: run.info.run_id for run in client.search_runs([experiment.experiment_id])}
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "spsr", "ui", "--configfile", str(config.path), "--port", str(port)]
+        with (folder / "ui.log").open("w") as log:
+            server = subprocess.Popen(command, stdout=log, stderr=log, text=True)
+        try:
+            yield address_printed(folder / "ui.log", server), runs
+        finally:
+            server.send_signal(signal.SIGINT)
+            server.wait(30)
+
+
+def address_printed(log: Path, server: subprocess.Popen[str]) -> str:
+    for _ in range(900):
+        printed = [line for line in log.read_text().splitlines() if line.startswith("MLflow: ")]
+        if printed:
+            return printed[0].split()[1]
+        assert server.poll() is None, log.read_text()
+        time.sleep(0.1)
+    raise AssertionError(f"no address was printed: {log.read_text()}")
+
+
+def open_page(address: str, folder: Path) -> str:
+    """The document once its scripts have run; what they complain of fails the test."""
+    assert CHROMIUM is not None
+    switches = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    switches += ["--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--window-size=1500,900"]
+    switches += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=30000", "--dump-dom"]
+    done = subprocess.run([CHROMIUM, *switches, address], capture_output=True, text=True, timeout=120, check=True)
+    # MLflow's table of runs calls its grid by deprecated names, and the grid says so.
+    complaints = [line for line in done.stderr.splitlines() if "CONSOLE" in line and "AG Grid" not in line]
+    assert not complaints
+    return done.stdout
+
+
+def test_the_printed_page_lists_every_run_by_method_and_seed(site: tuple[str, dict[str, str]], tmp_path: Path) -> None:
+    address, _ = site
+    page = open_page(address, tmp_path)
+    for name in METHODS:
+        assert f"{name}-seed0" in page
+    assert "toy: numbers made up for a test" in page
+
+
+def test_a_run_shows_its_scores_and_the_model_that_it_gave(site: tuple[str, dict[str, str]], tmp_path: Path) -> None:
+    address, runs = site
+    page = open_page(f"{address}/{runs['rrdb-seed0']}", tmp_path)
+    assert "Set5/psnr" in page
+    assert "toy.rrdb" in page
+
+
+def test_the_registry_lists_trained_methods(site: tuple[str, dict[str, str]], tmp_path: Path) -> None:
+    address, _ = site
+    page = open_page(address.split("#")[0] + "#/models", tmp_path)
+    assert "toy.rrdb" in page
+    assert "toy.spsr_g_wo_gb" in page
+    assert "toy.bicubic" not in page
+
+
+def test_the_report_opens_among_the_artifacts_of_its_run(site: tuple[str, dict[str, str]], tmp_path: Path) -> None:
+    address, runs = site
+    page = open_page(f"{address}/{runs['report']}/artifacts/report.html", tmp_path)
+    assert "report.html" in page
+    served = f"{address.split('#')[0]}get-artifact?path=report.html&run_uuid={runs['report']}"
+    with urlopen(served, timeout=30) as answer:
+        assert REPORT in answer.read().decode()
