@@ -1,6 +1,5 @@
 """MLflow's pages over an imported preset, in a real browser."""
 
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,17 +10,17 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from browser import needs_chromium, open_page
 from synthetic import toy_config, write_images, write_run, write_scores
 
 from spsr.files import write_text
 from spsr.reporting import tracking
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 METHODS = ("bicubic", "rrdb", "spsr_g_wo_gb")
 REPORT = "the report of the toy preset"
 
 pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (apt-get install chromium)"),
+    needs_chromium,
     pytest.mark.xdist_group("mlflow_ui"),
 ]
 
@@ -68,22 +67,14 @@ def address_printed(log: Path, server: subprocess.Popen[str]) -> str:
     raise AssertionError(f"no address was printed: {log.read_text()}")
 
 
-def open_page(address: str, folder: Path) -> str:
-    """The document once its scripts have run; what they complain of fails the test."""
-    assert CHROMIUM is not None
-    switches = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    switches += ["--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--window-size=1500,900"]
-    switches += [f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=30000", "--dump-dom"]
-    done = subprocess.run([CHROMIUM, *switches, address], capture_output=True, text=True, timeout=120, check=True)
-    # MLflow's table of runs calls its grid by deprecated names, and the grid says so.
-    complaints = [line for line in done.stderr.splitlines() if "CONSOLE" in line and "AG Grid" not in line]
-    assert not complaints
-    return done.stdout
+def open_view(address: str, folder: Path) -> str:
+    """A page of MLflow, whose table of runs calls its grid by deprecated names, and the grid says so."""
+    return open_page(address, folder, milliseconds=30_000, tolerated="AG Grid")
 
 
 def test_the_printed_page_lists_every_run_by_method_and_seed(site: tuple[str, dict[str, str]], tmp_path: Path) -> None:
     address, _ = site
-    page = open_page(address, tmp_path)
+    page = open_view(address, tmp_path)
     for name in METHODS:
         assert f"{name}-seed0" in page
     assert "toy: numbers made up for a test" in page
@@ -91,14 +82,14 @@ def test_the_printed_page_lists_every_run_by_method_and_seed(site: tuple[str, di
 
 def test_a_run_shows_its_scores_and_the_model_that_it_gave(site: tuple[str, dict[str, str]], tmp_path: Path) -> None:
     address, runs = site
-    page = open_page(f"{address}/{runs['rrdb-seed0']}", tmp_path)
+    page = open_view(f"{address}/{runs['rrdb-seed0']}", tmp_path)
     assert "Set5/psnr" in page
     assert "toy.rrdb" in page
 
 
 def test_the_registry_lists_trained_methods(site: tuple[str, dict[str, str]], tmp_path: Path) -> None:
     address, _ = site
-    page = open_page(address.split("#")[0] + "#/models", tmp_path)
+    page = open_view(address.split("#")[0] + "#/models", tmp_path)
     assert "toy.rrdb" in page
     assert "toy.spsr_g_wo_gb" in page
     assert "toy.bicubic" not in page
@@ -106,7 +97,7 @@ def test_the_registry_lists_trained_methods(site: tuple[str, dict[str, str]], tm
 
 def test_the_report_opens_among_the_artifacts_of_its_run(site: tuple[str, dict[str, str]], tmp_path: Path) -> None:
     address, runs = site
-    page = open_page(f"{address}/{runs['report']}/artifacts/report.html", tmp_path)
+    page = open_view(f"{address}/{runs['report']}/artifacts/report.html", tmp_path)
     assert "report.html" in page
     served = f"{address.split('#')[0]}get-artifact?path=report.html&run_uuid={runs['report']}"
     with urlopen(served, timeout=30) as answer:

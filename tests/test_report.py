@@ -2,19 +2,16 @@
 
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from browser import needs_chromium, open_page
 from synthetic import toy_config, write_images, write_run, write_scores
 
 from spsr.config import Config
 from spsr.reporting.browser import image_data
 from spsr.reporting.report import make_report
 from spsr.reporting.runs import finished_runs
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 @pytest.fixture
@@ -98,7 +95,7 @@ def test_text_of_a_preset_cannot_break_the_page(tmp_path: Path, monkeypatch: pyt
     assert "</script><b>x" not in text
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to open the page in")
+@needs_chromium
 def test_in_a_browser_zoom_slider_and_links_work_without_an_error(toy: Config, tmp_path: Path) -> None:
     fill_with_results(toy)
     text = page(toy)
@@ -122,11 +119,8 @@ def test_in_a_browser_zoom_slider_and_links_work_without_an_error(toy: Config, t
     </script></body>"""
     probe = toy.layout.report.with_name("probe.html")
     probe.write_text(text.replace("</body>", script), encoding="utf-8")
-    command = [str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr"]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=3000", "--dump-dom"]
-    done = subprocess.run([*command, probe.resolve().as_uri()], capture_output=True, text=True, timeout=100, check=True)
-    assert "CONSOLE" not in done.stderr
-    title = re.search(r"<title>(\{.*?\})</title>", done.stdout)
+    document = open_page(probe.resolve().as_uri(), tmp_path)
+    title = re.search(r"<title>(\{.*?\})</title>", document)
     assert title is not None
     found = json.loads(title[1].replace("&quot;", '"'))
     assert found["panels"] == 5

@@ -21,6 +21,7 @@ from spsr.cli.report import report
 from spsr.cli.score import score
 from spsr.cli.slot import slot
 from spsr.cli.status import status
+from spsr.cli.study import study
 from spsr.cli.table import table
 from spsr.cli.track import track
 from spsr.cli.train import train
@@ -55,6 +56,7 @@ for command in (
     ui,
 ):
     app.command()(command)
+app.add_typer(study, name="study")
 
 _REMEDIES = {
     errno.EACCES: "no permission; choose a place you can write to",

@@ -69,6 +69,11 @@ class Layout:
         return self.root / "figures"
 
     @property
+    def study(self) -> Path:
+        """Folder of the user study: its page, its key and its votes."""
+        return self.root / "study"
+
+    @property
     def report(self) -> Path:
         """The report page."""
         return self.root / "report.html"

@@ -1,8 +1,10 @@
-"""A table as HTML: each cell holds our number, the paper's, the difference and the interval."""
+"""Pages from templates, and a table as HTML: each cell holds our number, the paper's, and the difference."""
 
+import json
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -38,6 +40,11 @@ def table_fragment(filled: FilledTable, link: Callable[[Cell], str | None] = lam
     """
     template = environment().get_template("table.html.j2")
     return template.render(filled=filled, table=filled.table, notes=notes(filled, "red", "blue"), link=link)
+
+
+def inside_script(data: dict[str, Any]) -> str:
+    """JSON that cannot end the script element that it stands in."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def to_html(filled: FilledTable) -> str:

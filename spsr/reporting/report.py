@@ -1,7 +1,6 @@
 """The report: one page that opens offline, from the verdicts down to each run and each image."""
 
 import hashlib
-import json
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,7 +16,7 @@ from spsr.reporting.cells import Cell, FilledTable, fill
 from spsr.reporting.claims import check_all
 from spsr.reporting.costs import cost
 from spsr.reporting.figures.catalogue import FIGURES
-from spsr.reporting.html import environment, table_fragment
+from spsr.reporting.html import environment, inside_script, table_fragment
 from spsr.reporting.runs import Run, finished_runs
 from spsr.reporting.scores import METRIC_TITLES
 from spsr.reporting.statistics import LEVEL, against_parent
@@ -69,7 +68,7 @@ def make_report(config: Config) -> Path:
             costs=[item for run in runs if (item := cost(run)) is not None],
             environment=_environment(runs),
             metrics=METRIC_TITLES,
-            data=_inside_script(data),
+            data=inside_script(data),
         )
     )
     write_text(config.layout.report, page)
@@ -89,11 +88,6 @@ def _by_table(tables: dict[str, FilledTable], found: list[Verdict]) -> list[tupl
         (name, filled.heading, summary([item for item in found if item.cell.key.table == name]))
         for name, filled in tables.items()
     ]
-
-
-def _inside_script(data: dict[str, Any]) -> str:
-    """JSON that cannot end the script element that it stands in."""
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
 def _figures(config: Config) -> list[dict[str, str]]:

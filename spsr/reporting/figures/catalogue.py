@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from spsr.config import Config
 from spsr.config.validation import suggestion
 from spsr.errors import InputError
-from spsr.reporting.figures import branch, comparison, edge, gradients, losses
+from spsr.reporting.figures import branch, comparison, edge, gradients, losses, votes
 from spsr.reporting.figures.pictures import FigureData, figure_data
 from spsr.reporting.figures.style import COLUMN_WIDTH, save, style
 
@@ -48,6 +48,10 @@ def _losses(config: Config, folder: Path) -> list[Path]:
     return save(losses.draw(config), folder, "losses", config.preset.mark)
 
 
+def _votes(config: Config, folder: Path) -> list[Path]:
+    return save(votes.draw_collected(config), folder, "figure9", config.preset.mark)
+
+
 def _extractors(function: str) -> Write:
     """A figure of the structure extractors; their module imports torch, so it is imported when it is needed."""
 
@@ -66,6 +70,7 @@ FIGURES: dict[str, Entry] = {
     "figure6": Entry("Accuracy of the structure extractors on both tasks", _extractors("draw_figure_6")),
     "figure7": Entry("Visual comparison", _images("figure7", comparison.draw_comparison)),
     "figure8": Entry("SR results and their gradient maps", _images("figure8", gradients.draw_maps_of_results)),
+    "figure9": Entry("What the raters of the user study preferred", _votes),
     "figure10": Entry("Gradient maps and the gradient branch", _images("figure10", gradients.draw_branch)),
     "figure11": Entry("SPSR-G without and with the gradient branch", _images("figure11", branch.draw)),
     "figure13": Entry("Sampling strategies of contrastive prediction", _extractors("draw_figure_13")),

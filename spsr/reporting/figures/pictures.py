@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 from spsr.images import RGB, image_index, plain_name, read_rgb
 from spsr.reporting.scores import belongs
+
+Sample = TypeVar("Sample", bound=np.generic)
 
 FIGURES_FILE = CONFIGS / "figures.yaml"
 
@@ -60,7 +63,7 @@ class Picture:
     box: tuple[int, int, int, int]
     asked: bool
 
-    def cut(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
+    def cut(self, image: NDArray[Sample]) -> NDArray[Sample]:
         """The part of an array of the HR image's size."""
         left, top, width, height = self.box
         return image[top : top + height, left : left + width]
@@ -124,27 +127,22 @@ def strongest_square(image: RGB, fraction: float = 0.3) -> tuple[int, int, int, 
     return 8 * int(left), 8 * int(top), side, side
 
 
-def method_file(config: Config, method: str, picture: Picture) -> Path | None:
-    """The super-resolved image of a method's first seed; None if it was not run."""
+def method_files(config: Config, method: str, dataset: str) -> dict[str, Path]:
+    """The super-resolved images of a method's first seed by `plain_name`; none if it was not run."""
     if not belongs(config, method):
-        return None
+        return {}
     foreign = config.method(method).images
-    folder = Path(foreign) / picture.dataset if foreign else _images(config, method, picture.dataset)
+    folder = Path(foreign) / dataset if foreign else config.layout.images(method, config.seeds(method)[0], dataset)
     if not folder.is_dir():
-        return None
-    by_name = {plain_name(stem): file for stem, file in image_index(folder).items()}
-    return by_name.get(plain_name(picture.image))
-
-
-def _images(config: Config, method: str, dataset: str) -> Path:
-    return config.layout.images(method, config.seeds(method)[0], dataset)
+        return {}
+    return {plain_name(stem): file for stem, file in image_index(folder).items()}
 
 
 def method_pixels(config: Config, method: str, picture: Picture) -> RGB | None:
     """The whole super-resolved image of a method, or `HR`; None if it was not run or has another size."""
     if method == "HR":
         return picture.hr
-    file = method_file(config, method, picture)
+    file = method_files(config, method, picture.dataset).get(plain_name(picture.image))
     if file is None:
         return None
     image = read_rgb(file)
