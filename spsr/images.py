@@ -60,7 +60,7 @@ def _as_rgb(image: Image.Image, path: Path) -> RGB:
 
 
 def write_png(path: Path | str, image: RGB) -> None:
-    """Write uint8 H×W×3 `image` as PNG to `path`, atomically; missing folders are made."""
+    """Write uint8 H×W×3 `image`, or a grey one of H×W, as PNG to `path`, atomically; missing folders are made."""
     with atomic_path(path) as temporary:
         Image.fromarray(image).save(temporary, format="PNG", compress_level=4)
 

@@ -89,6 +89,7 @@ def photograph(index: int, side: int = 96) -> np.ndarray:
 
 def write_images(config: Config, methods: tuple[str, ...], images: int = 1) -> None:
     """Prepared benchmarks, and results that are the originals with a little noise."""
+    from spsr.evaluation.lpips_map import write_map
     from spsr.images import bicubic, degrade
 
     for d, dataset in enumerate(config.preset.data.benchmarks):
@@ -102,3 +103,5 @@ def write_images(config: Config, methods: tuple[str, ...], images: int = 1) -> N
                 sr = bicubic(hr) if method == "bicubic" else np.clip(hr + noise, 0, 255).astype(np.uint8)
                 for seed in config.seeds(method):
                     write_png(config.layout.images(method, seed, dataset) / name, sr)
+                    where = np.abs(sr - hr.astype(np.float32)).mean(axis=2) / 255
+                    write_map(config.layout.lpips_maps(method, seed, dataset) / name, where)

@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from PIL import Image
+from safetensors.torch import load_file, save_file
 
 from spsr.data import weights
 from spsr.errors import InputError
-from spsr.images import bicubic, image_index, read_rgb, select_role
+from spsr.evaluation.score import match_folders, score_pairs
+from spsr.images import bicubic, image_index, read_rgb, select_role, write_png
 from spsr.metrics.lpips import Lpips
 
 ALEXNET_SHAPES = {0: (64, 3, 11), 3: (192, 64, 5), 6: (384, 192, 3), 8: (256, 384, 3), 10: (256, 256, 3)}
@@ -65,6 +67,51 @@ def test_the_whole_image_counts_unshaved(distance: Lpips, pair: tuple[np.ndarray
     changed = second.copy()
     changed[0, :] = 255 - changed[0, :]
     assert distance(first, changed) != distance(first, second)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:torchvision")
+def test_the_distance_and_its_map_are_those_of_the_package(
+    distance: Lpips, random_backbone: Path, pair: tuple[np.ndarray, np.ndarray]
+) -> None:
+    import lpips
+
+    signed = [torch.from_numpy(image).permute(2, 0, 1)[None] / 127.5 - 1 for image in pair]
+    package = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).eval()
+    backbone = load_file(random_backbone)
+    names = [f"features.{layer}.{kind}" for layer in ALEXNET_SHAPES for kind in ("weight", "bias")]
+    with torch.no_grad():
+        for name, parameter in zip(names, package.net.parameters(), strict=True):
+            parameter.copy_(backbone[name])
+    value, where = distance.spatial(*pair)
+    with torch.no_grad():
+        assert value == pytest.approx(package(*signed).item(), rel=1e-6)
+        package.spatial = True
+        assert where == pytest.approx(package(*signed)[0, 0].numpy(), rel=1e-4, abs=1e-7)
+
+
+def test_the_map_shows_where_an_image_is_damaged(distance: Lpips) -> None:
+    hr = np.random.default_rng(1).integers(0, 256, (96, 128, 3), np.uint8)
+    sr = hr.copy()
+    sr[:, :64] = 128
+    value, where = distance.spatial(sr, hr)
+    assert value == distance(sr, hr)
+    assert where.shape == hr.shape[:2]
+    assert where[:, :48].mean() > 5 * where[:, 80:].mean()
+    assert not distance.spatial(hr, hr)[1].any()
+
+
+def test_scoring_writes_a_map_for_each_image_and_the_same_numbers(tmp_path: Path, random_backbone: Path) -> None:
+    hr = np.random.default_rng(2).integers(0, 256, (64, 80, 3), np.uint8)
+    sr = hr.copy()
+    sr[:32] = 0
+    for folder, image in (("HR", hr), ("SR", sr)):
+        write_png(tmp_path / folder / "one.png", image)
+    pairs = match_folders(tmp_path / "SR", tmp_path / "HR")
+    without = score_pairs(pairs, backbone=random_backbone)
+    assert score_pairs(pairs, backbone=random_backbone, maps=tmp_path / "maps").equals(without)
+    with Image.open(tmp_path / "maps" / "one.png") as where:
+        assert where.size == (20, 16)
+        assert np.asarray(where)[:6].mean() > np.asarray(where)[10:].mean()
 
 
 def test_random_generator_and_gradients_are_left_alone(random_backbone: Path) -> None:

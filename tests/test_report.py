@@ -109,6 +109,8 @@ def test_in_a_browser_zoom_slider_and_links_work_without_an_error(toy: Config, t
     report.clip = document.querySelector(".over-pane").style.clipPath;
     byId("pick-map").value = "error"; byId("pick-map").dispatchEvent(new Event("change"));
     report.error = document.querySelectorAll("#panels .picture.top").length;
+    byId("pick-map").value = "lpips"; byId("pick-map").dispatchEvent(new Event("change"));
+    report.maps = [...document.querySelectorAll("#panels .picture")].map((p) => p.style.backgroundImage);
     location.hash = "#run-spsr_g-seed0"; openTarget();
     report.open = document.getElementById("run-spsr_g-seed0").open;
     document.querySelector("#run-spsr_g-seed0 details.scores").open = true;
@@ -127,5 +129,6 @@ def test_in_a_browser_zoom_slider_and_links_work_without_an_error(toy: Config, t
     assert found["zoomed"] == pytest.approx(4, rel=0.01)
     assert found["clip"] == "inset(0px 75% 0px 0px)"
     assert found["error"] == 3
+    assert sum("lpips_maps/spsr_g/seed0" in address for address in found["maps"]) == 1
     assert found["open"] is True
     assert found["rows"] == 40

@@ -51,6 +51,10 @@ class Layout:
         """Folder of the super-resolved images of a benchmark."""
         return self.root / "images" / method / f"seed{seed}" / dataset
 
+    def lpips_maps(self, method: str, seed: int | str, dataset: str) -> Path:
+        """Folder of the LPIPS maps of a benchmark's images: where each differs from its original."""
+        return self.root / "lpips_maps" / method / f"seed{seed}" / dataset
+
     def scores(self, method: str, seed: int | str, dataset: str) -> Path:
         """Per-image scores of a method on a benchmark."""
         return self.root / "scores" / method / f"seed{seed}" / f"{dataset}.csv"

@@ -21,8 +21,8 @@ Progress = Callable[[float, float, str], None]
 def evaluate(config: Config, name: str, seed: int, progress: Progress | None = None) -> list[Path]:
     """Super-resolve and score every benchmark with one run of a method.
 
-    Images go to `Layout.images` and per-image scores to `Layout.scores`; a foreign method's own images are scored
-    where they lie.
+    Images go to `Layout.images`, per-image scores to `Layout.scores`, and where LPIPS finds a difference to
+    `Layout.lpips_maps`; a foreign method's own images are scored where they lie.
 
     Returns:
         The score files.
@@ -53,8 +53,9 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress | None = N
                 upscale_with_maps(upscaler, originals, Path(folder) / dataset, images)
             else:
                 upscale_files(upscaler, [originals], images, from_hr=True)
-        target = layout.scores(name, seed, dataset)
-        write_csv(score_pairs(match_folders(images, originals), config.preset.lpips, workers=workers), target)
+        target, maps = layout.scores(name, seed, dataset), layout.lpips_maps(name, seed, dataset)
+        pairs = match_folders(images, originals)
+        write_csv(score_pairs(pairs, config.preset.lpips, maps=maps, workers=workers), target)
         written.append(target)
     if progress:
         progress(len(benchmarks), len(benchmarks), name)

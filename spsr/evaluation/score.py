@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from spsr.errors import InputError
+from spsr.evaluation.lpips_map import write_map
 from spsr.files import atomic_path, write_text
 from spsr.images import RGB, SCALE, crop_to_multiple, image_index, is_image, plain_name, read_rgb, select_role
 from spsr.metrics import PROTOCOLS, psnr
@@ -86,6 +87,7 @@ def score_pairs(
     lpips: "Network | None" = "alex",
     *,
     backbone: Path | None = None,
+    maps: Path | None = None,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> pd.DataFrame:
@@ -97,6 +99,7 @@ def score_pairs(
         pairs: the files by image name.
         lpips: the network of LPIPS, or None to leave the column empty (NaN) and import no torch.
         backbone: its ImageNet weights, by default from the weight registry.
+        maps: a folder to which the LPIPS map of each image is written, see `lpips_map.write_map`.
         workers: images measured at a time, by default one for each core up to 8 (one for `vgg`, which needs much
             memory). The numbers do not depend on it while it is above 1.
         progress: called after each image, from the calling thread.
@@ -113,14 +116,14 @@ def score_pairs(
         workers = 1 if lpips == "vgg" else min(cores, _MOST_WORKERS)
     workers = max(1, min(workers, len(pairs)))
     if lpips is None:
-        return _measure_all(pairs, None, workers, progress)
+        return _measure_all(pairs, None, None, workers, progress)
 
     from spsr.data import weights
     from spsr.metrics.lpips import WEIGHTS, Lpips
 
     distance = Lpips(lpips, backbone or weights.path(WEIGHTS[lpips]))
     with _torch_threads(1 if workers > 1 else cores):
-        return _measure_all(pairs, distance, workers, progress)
+        return _measure_all(pairs, distance, maps, workers, progress)
 
 
 def means_by_dataset(frame: pd.DataFrame) -> pd.DataFrame:
@@ -229,12 +232,16 @@ def _listed(names: list[str], most: int = 5) -> str:
 
 
 def _measure_all(
-    pairs: Mapping[str, Pair], distance: "Lpips | None", workers: int, progress: Progress | None
+    pairs: Mapping[str, Pair],
+    distance: "Lpips | None",
+    maps: Path | None,
+    workers: int,
+    progress: Progress | None,
 ) -> pd.DataFrame:
     rows: dict[str, dict[str, float]] = {}
     problems: dict[str, InputError] = {}
     with ThreadPoolExecutor(workers) as pool:
-        futures = {pool.submit(_measure, name, pair, distance): name for name, pair in pairs.items()}
+        futures = {pool.submit(_measure, name, pair, distance, maps): name for name, pair in pairs.items()}
         try:
             for done, future in enumerate(as_completed(futures), start=1):
                 try:
@@ -251,18 +258,28 @@ def _measure_all(
     return pd.DataFrame([{"image": name, **rows[name]} for name in pairs], columns=list(COLUMNS))
 
 
-def _measure(name: str, pair: Pair, distance: "Lpips | None") -> dict[str, float]:
+def _measure(name: str, pair: Pair, distance: "Lpips | None", maps: Path | None) -> dict[str, float]:
     sr, hr = read_pair(name, pair)
     try:
         similarity, standard = ssim_both(sr, hr)
         return {
-            "lpips": distance(sr, hr) if distance else math.nan,
+            "lpips": _lpips(name, sr, hr, distance, maps),
             "psnr": psnr(sr, hr),
             "ssim": similarity,
             "ssim_standard": standard,
         }
     except InputError as error:
         raise InputError(f"{pair.sr}: {error}") from error
+
+
+def _lpips(name: str, sr: RGB, hr: RGB, distance: "Lpips | None", maps: Path | None) -> float:
+    if distance is None:
+        return math.nan
+    if maps is None:
+        return distance(sr, hr)
+    value, where = distance.spatial(sr, hr)
+    write_map(maps / f"{name}.png", where)
+    return value
 
 
 @contextmanager

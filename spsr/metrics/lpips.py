@@ -7,17 +7,21 @@ a local file; nothing is downloaded here.
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch.nn.functional import interpolate
 
 from spsr.errors import InputError
 from spsr.metrics.fidelity import check_pair, size_text
 from spsr.metrics.torchvision_ops import declare_torchvision_ops
+
+if TYPE_CHECKING:
+    from lpips import LPIPS
 
 Network = Literal["alex", "vgg", "squeeze"]
 
@@ -49,16 +53,44 @@ class Lpips:
         """LPIPS of two whole uint8 H×W×3 RGB images of one size; they are not shaved.
 
         Raises:
+            InputError: see `spatial`.
+        """
+        with torch.inference_mode():
+            return _mean_of(self._layers(sr, hr))
+
+    def spatial(self, sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> tuple[float, NDArray[np.float32]]:
+        """LPIPS as above, and where it comes from: float32 H×W, the sum of the layers' maps, drawn to full size.
+
+        The mean of the map is close to the distance, but not equal to it: pixels near the border weigh otherwise.
+
+        Raises:
             InputError: the images are not uint8 H×W×3 of one size, or too small for the network.
         """
+        with torch.inference_mode():
+            layers = self._layers(sr, hr)
+            full = [interpolate(layer, sr.shape[:2], mode="bilinear", align_corners=False) for layer in layers]
+            return _mean_of(layers), torch.stack(full).sum(dim=0)[0, 0].numpy()
+
+    def _layers(self, sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> list[torch.Tensor]:
+        """The 1×1×h×w weighted squared difference of normalised features, for each layer of the network."""
+        import lpips
+
         check_pair(sr, hr)
         if min(sr.shape[:2]) < _SMALLEST_SIDE[self.net]:
             raise InputError(
                 f"lpips: {size_text(sr)} pixels are too few for {self.net}, which needs {_SMALLEST_SIDE[self.net]} "
                 f"on a side; use larger images or leave LPIPS out"
             )
-        with torch.inference_mode():
-            return float(self._distance(_signed(sr), _signed(hr)))
+        parts = self._distance
+        ours, theirs = (parts.net(parts.scaling_layer(_signed(image))) for image in (sr, hr))
+        return [
+            head((lpips.normalize_tensor(a) - lpips.normalize_tensor(b)) ** 2)
+            for head, a, b in zip(parts.lins, ours, theirs, strict=True)
+        ]
+
+
+def _mean_of(layers: list[torch.Tensor]) -> float:
+    return float(sum(layer.mean() for layer in layers))
 
 
 def _signed(image: NDArray[np.uint8]) -> torch.Tensor:
@@ -67,14 +99,14 @@ def _signed(image: NDArray[np.uint8]) -> torch.Tensor:
     return torch.from_numpy(channels_first)[None].to(torch.float32) / 127.5 - 1
 
 
-def _assemble(net: Network, backbone: Path) -> torch.nn.Module:
+def _assemble(net: Network, backbone: Path) -> "LPIPS":
     declare_torchvision_ops()
     import lpips
 
     with warnings.catch_warnings(), torch.device("meta"):
         # Laid out without memory or random numbers: every parameter is replaced below.
         warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
-        distance: torch.nn.Module = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
+        distance = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
     heads_file = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth"
     heads = torch.load(heads_file, map_location="cpu", weights_only=True)
     features = _read_backbone(backbone)

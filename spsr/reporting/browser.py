@@ -36,19 +36,19 @@ def score_data(runs: list[Run]) -> dict[str, Any]:
 
 
 def image_data(config: Config, runs: list[Run]) -> list[dict[str, Any]]:
-    """Every prepared test image: benchmark, name, size, thumbnail, and the files of the original and of each run.
+    """Every prepared test image: benchmark, name, size, thumbnail, files of the original and the runs, LPIPS maps.
 
     Addresses are relative to the report. Runs without an image of that name are left out.
     """
     here = config.layout.report.parent
     folders: dict[tuple[str, str], dict[str, Path]] = {}
+    maps: dict[tuple[str, str], dict[str, Path]] = {}
     for run in runs:
         for dataset in run.score_files:
             folder = config.layout.images(run.name, run.seed, dataset)
             foreign = config.method(run.name).images
-            folder = Path(foreign) / dataset if foreign else folder
-            if folder.is_dir() and any(folder.iterdir()):
-                folders[run.title, dataset] = {plain_name(stem): path for stem, path in image_index(folder).items()}
+            folders[run.title, dataset] = _by_name(Path(foreign) / dataset if foreign else folder)
+            maps[run.title, dataset] = _by_name(config.layout.lpips_maps(run.name, run.seed, dataset))
     found: list[dict[str, Any]] = []
     for dataset in config.preset.data.benchmarks:
         originals = config.layout.benchmark(dataset) / "HR"
@@ -56,11 +56,10 @@ def image_data(config: Config, runs: list[Run]) -> list[dict[str, Any]]:
             continue
         for stem, path in image_index(originals).items():
             name = plain_name(stem)
-            results = {
-                title: _address(files[name], here)
-                for (title, of), files in folders.items()
-                if of == dataset and name in files
-            }
+            results, differences = (
+                {title: _address(at[name], here) for (title, of), at in kind.items() if of == dataset and name in at}
+                for kind in (folders, maps)
+            )
             size, thumbnail = _thumbnail(path)
             found.append(
                 {
@@ -69,9 +68,16 @@ def image_data(config: Config, runs: list[Run]) -> list[dict[str, Any]]:
                     "size": size,
                     "thumbnail": thumbnail,
                     "files": {"HR": _address(path, here), **results},
+                    "lpips": differences,
                 }
             )
     return found
+
+
+def _by_name(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return {}
+    return {plain_name(stem): path for stem, path in image_index(folder).items()}
 
 
 def _address(path: Path, here: Path) -> str:

@@ -44,8 +44,9 @@ function place() {
 }
 
 function stack(run) {
-  const url = current.files[run];
-  if (!url) return make("div", { className: "gap" }, "no image");
+  const kind = byId("pick-map").value;
+  const url = (kind === "lpips" && run !== "HR" ? current.lpips : current.files)[run];
+  if (!url) return make("div", { className: "gap" }, kind === "lpips" ? "no map" : "no image");
   const node = make("div", { className: "stack" });
   const picture = (file, extra) => {
     const layer = make("div", { className: `picture ${extra}` });
@@ -53,7 +54,7 @@ function stack(run) {
     return layer;
   };
   node.append(picture(url, ""));
-  if (byId("pick-map").value === "error") node.append(picture(current.files.HR, "top"));
+  if (kind === "error") node.append(picture(current.files.HR, "top"));
   return node;
 }
 
