@@ -180,6 +180,12 @@ class Pipeline:
             inputs.append(layout.model(NATURALNESS, self.config.seeds(NATURALNESS)[0]))
         return inputs + [source_file(reference) for reference in method.code]
 
+    @cached_property
+    def validation_inputs(self) -> list[Path]:
+        """Files that every training of a method looks at while it runs."""
+        declared = self.config.preset.validation
+        return [] if declared is None else [self.config.layout.passport(declared.benchmark)]
+
     def evaluation_inputs(self, run: Run) -> list[Path]:
         """Files that upscaling and scoring of a method read."""
         method, layout = self.config.method(run.name), self.config.layout

@@ -228,6 +228,10 @@ def load(path: Path | str | None = None) -> Config:
         if generator is None or generator.name != "sftgan":
             where = source.where(("probability_maps", name))
             raise InputError(f"{where}: '{name}' takes no probability maps; name a method with the generator sftgan")
+    if preset.validation is not None and preset.validation.benchmark not in preset.data.benchmarks:
+        hint = suggestion(preset.validation.benchmark, preset.data.benchmarks)
+        where = source.where(("validation", "benchmark"))
+        raise InputError(f"{where}: no benchmark '{preset.validation.benchmark}'{hint}")
     for index, name in enumerate(preset.tables):
         if name not in tables:
             raise InputError(f"{source.where(('tables', index))}: no table '{name}'{suggestion(name, tables)}")

@@ -55,6 +55,20 @@ class Data(Strict):
     benchmarks: dict[str, ImageSource]
 
 
+class Validation(Strict):
+    """A look at every method while it trains: its mean PSNR on a benchmark, into the ledger and MLflow.
+
+    Weights do not depend on it.
+
+    Attributes:
+        benchmark: one of the preset's.
+        every: steps between two looks.
+    """
+
+    benchmark: str
+    every: int = Field(ge=1)
+
+
 class Foreign(Strict):
     """Someone else's results as a row: a folder of images or a checkpoint.
 
@@ -87,6 +101,7 @@ class Preset(Strict):
         recipe: see `Recipe`.
         compute: see `Compute`.
         data: training and test images.
+        validation: see `Validation`; none if absent.
         networks: sizes of the networks, by name, where they differ from the paper's.
         schedules: schedules by name; methods and extractors refer to them.
         perceptual: the VGG19 of the perceptual loss.
@@ -113,6 +128,7 @@ class Preset(Strict):
     recipe: Recipe
     compute: Compute = Compute()
     data: Data
+    validation: Validation | None = None
     networks: dict[str, dict[str, Any]] = {}
     schedules: dict[str, Schedule] = {}
     perceptual: Perceptual = Perceptual()

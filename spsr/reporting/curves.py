@@ -7,11 +7,11 @@ Points = dict[tuple[str, int], tuple[float, int]]
 
 
 def curves(events: list[dict[str, Any]], ledger: list[dict[str, Any]], otherwise: int) -> Points:
-    """Losses and learning rate of every event.
+    """Losses and learning rate of every event, and what validations found.
 
     Args:
         events: lines of `events.jsonl`.
-        ledger: lines of `ledger.jsonl`, which say when a step was logged.
+        ledger: lines of `ledger.jsonl`, which say when a step was logged, and hold the validations.
         otherwise: time of the steps of which the ledger says nothing.
     """
     times = {entry["step"]: int(1000 * entry["time"]) for entry in ledger if "time" in entry and "step" in entry}
@@ -22,4 +22,7 @@ def curves(events: list[dict[str, Any]], ledger: list[dict[str, Any]], otherwise
         points["learning rate", step] = (event["lr"], when)
         for term, value in event["losses"].items():
             points[f"loss/{term}", step] = (value, when)
+    for entry in ledger:
+        for metric, value in entry.get("validation", {}).items():
+            points[f"validation/{metric}", entry["step"]] = (value, times[entry["step"]])
     return points

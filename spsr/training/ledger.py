@@ -103,6 +103,11 @@ class Ledger:
         )
         self._mark(step)
 
+    def validated(self, step: int, seconds: float, measured: dict[str, float]) -> None:
+        """Append what a validation found and took; its time is in no rate."""
+        self._append({"step": step, "time": time.time(), "seconds": seconds, "validation": measured})
+        self._time += seconds
+
     def read(self, step: int) -> str:
         """Append the rates since the last reading; the same as text for the log line."""
         seconds = max(time.perf_counter() - self._time, 1e-9)

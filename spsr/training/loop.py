@@ -21,6 +21,7 @@ from spsr.training.autopsy import describe, first_non_finite
 from spsr.training.ledger import Ledger, peak_tflops
 from spsr.training.patches import random_words
 from spsr.training.stopping import StopRequest
+from spsr.training.validation import Validation
 
 Progress = Callable[[float, float, str], None]
 """Called with the steps that are done, their total, and a line of losses and rates."""
@@ -71,12 +72,20 @@ def device_of(task: Task) -> torch.device:
 class _Run:
     """One execution of a run: the position, the window of losses and the events so far."""
 
-    def __init__(self, task: Task, settings: TrainingSettings, run: dict[str, Any], out: Path) -> None:
+    def __init__(
+        self,
+        task: Task,
+        settings: TrainingSettings,
+        run: dict[str, Any],
+        out: Path,
+        validation: Validation | None,
+    ) -> None:
         if settings.schedule is None:
             raise InputError("there is nothing to train: the method or extractor has no schedule")
         self.task, self.settings, self.schedule, self.out = task, settings, settings.schedule, out
         self.identity = json.dumps(run, sort_keys=True)
         self.folder = out / record.CHECKPOINTS
+        self.validation = validation
         self.window = events.Window()
         self.lines: list[str] = []
         self.step = self.first = 0
@@ -157,6 +166,15 @@ class _Run:
             shown = " ".join(f"{name} {value:.4g}" for name, value in losses.items())
             progress(self.step, self.schedule.iterations, f"{shown} | {rates}")
 
+    def validate(self, validation: Validation, progress: Progress | None) -> None:
+        """Look at the model; on the process that writes only."""
+        began = perf_counter()
+        measured = validation.measure(self.task.model)
+        self.ledger.validated(self.step, perf_counter() - began, measured)
+        if progress is not None:
+            shown = " ".join(f"{name} {value:.4g}" for name, value in measured.items())
+            progress(self.step, self.schedule.iterations, f"validation: {shown}")
+
     def steps_in(self, seconds: float) -> float:
         """Steps that this execution takes in so many seconds."""
         return seconds * (self.step - self.first + 1) / (perf_counter() - self.began)
@@ -171,6 +189,8 @@ class _Run:
             self.step += 1
             if self.step % self.schedule.log_every == 0 or self.step == iterations:
                 self.log(progress)
+            if self.writes and self.validation and self.validation.is_due(self.step, iterations):
+                self.validate(self.validation, progress)
             reason = stop.reason() if self.step < iterations else None
             if self.step % self.schedule.checkpoint_every == 0 or reason is not None:
                 saved = self.save()
@@ -188,6 +208,7 @@ def run(
     inputs: dict[str, str],
     out: Path,
     *,
+    validation: Validation | None = None,
     max_minutes: float | None = None,
     restart: record.Restart = False,
     progress: Progress | None = None,
@@ -202,6 +223,7 @@ def run(
         settings: what the weights depend on.
         inputs: SHA-256 of every file that they depend on, by name.
         out: the run's folder.
+        validation: measured on the model from time to time; the outputs do not depend on it.
         max_minutes: save and stop after this time.
         restart: what to do with an earlier run; see `record.Restart`.
         progress: called at every logging interval.
@@ -225,7 +247,7 @@ def run(
     distributed.barrier()
     with record.locked(out) if writes else nullcontext(), StopRequest(max_minutes) as stop:
         distributed.barrier()
-        execution = _Run(task, settings, identity, out)
+        execution = _Run(task, settings, identity, out, validation)
         if (out / record.MODEL).is_file() and (out / record.EVENTS).is_file() and (out / record.RECORD).is_file():
             say(f"{out}: finished before; nothing to do")
             return

@@ -20,6 +20,7 @@ from spsr.training.objective import build_objective, judge_file, load_frozen, ne
 from spsr.training.patches import PatchSampler
 from spsr.training.seeding import seeded
 from spsr.training.super_resolution import Sampler, SuperResolutionTask
+from spsr.training.validation import validation_of
 
 
 def build_generator(config: Config, name: str, seed: int) -> nn.Module:
@@ -137,8 +138,16 @@ def train_method(
     inputs = input_hashes(config, name)
     if record.is_finished(settings, inputs, out, restart):
         return
-    task = fresh_task(config, name, seed)
-    loop.run(task, settings, inputs, out, max_minutes=max_minutes, restart=restart, progress=progress)
+    loop.run(
+        fresh_task(config, name, seed),
+        settings,
+        inputs,
+        out,
+        validation=validation_of(config),
+        max_minutes=max_minutes,
+        restart=restart,
+        progress=progress,
+    )
 
 
 def fresh_task(config: Config, name: str, seed: int) -> SuperResolutionTask:

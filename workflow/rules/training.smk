@@ -1,6 +1,7 @@
 # Structure extractors, PSNR networks and every method. Checkpoints lie beside the run and are no outputs:
 # a job that starts again goes on from the newest one. In a Slurm job `spsr slot` ends the command before the job's
-# limit and puts the job back in the queue; elsewhere it does nothing.
+# limit and puts the job back in the queue; elsewhere it does nothing. Weights do not depend on validation images,
+# which therefore may be newer.
 
 
 rule pretrain:
@@ -30,6 +31,7 @@ rule pretrain:
 rule train:
     input:
         pipeline.training_inputs,
+        ancient(pipeline.validation_inputs),
     output:
         layout.model("{name}", "{seed}"),
     log:
