@@ -110,7 +110,8 @@ def test_a_table_without_foreign_results_has_no_such_mark(place: Path):
 def test_it_is_a_run_in_mlflow_that_says_so(place: Path, monkeypatch: pytest.MonkeyPatch):
     from mlflow import MlflowClient
 
-    from spsr.reporting.tracking import track, tracking_uri
+    from spsr.reporting.experiment import tracking_uri
+    from spsr.reporting.tracking import track
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     write_their_images()

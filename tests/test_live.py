@@ -14,7 +14,7 @@ from synthetic import toy_config, write_run, write_scores
 from spsr.cli.live import logged_live
 from spsr.config import Config
 from spsr.files import write_text
-from spsr.reporting import tracking
+from spsr.reporting import experiment, tracking
 
 pytestmark = pytest.mark.xdist_group("mlflow server")
 RUN = "spsr_g_wo_gb"
@@ -40,7 +40,7 @@ def until(condition: Callable[[], object], what: str) -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    tracking.quiet_mlflow()
+    experiment.quiet_mlflow()
     folder, port = tmp_path_factory.mktemp("server"), free_port()
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "a")]
@@ -78,10 +78,10 @@ def steps(config: Config, server: str) -> list[int]:
     from mlflow import MlflowClient
 
     client = MlflowClient(server)
-    experiment = client.get_experiment_by_name(tracking.experiment_name(config))
-    if experiment is None:
+    found = client.get_experiment_by_name(experiment.experiment_name(config))
+    if found is None:
         return []
-    runs = [run for run in client.search_runs([experiment.experiment_id]) if run.info.run_name == f"{RUN}-seed0"]
+    runs = [run for run in client.search_runs([found.experiment_id]) if run.info.run_name == f"{RUN}-seed0"]
     return [point.step for run in runs for point in client.get_metric_history(run.info.run_id, "learning rate")]
 
 

@@ -14,7 +14,7 @@ from browser import needs_chromium, open_page
 from synthetic import toy_config, write_images, write_run, write_scores
 
 from spsr.files import write_text
-from spsr.reporting import tracking
+from spsr.reporting import experiment, tracking
 
 METHODS = ("bicubic", "rrdb", "spsr_g_wo_gb")
 REPORT = "the report of the toy preset"
@@ -41,9 +41,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[s
         tracking.track(config)
         from mlflow import MlflowClient
 
-        client = MlflowClient(tracking.tracking_uri(config))
-        experiment = client.get_experiment_by_name("spsr-toy")
-        runs = {run.info.run_name: run.info.run_id for run in client.search_runs([experiment.experiment_id])}
+        client = MlflowClient(experiment.tracking_uri(config))
+        found = client.get_experiment_by_name("spsr-toy")
+        runs = {run.info.run_name: run.info.run_id for run in client.search_runs([found.experiment_id])}
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]

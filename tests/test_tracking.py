@@ -12,7 +12,7 @@ from spsr.config import Config
 from spsr.errors import InputError
 from spsr.evaluation.score import write_csv
 from spsr.files import write_text
-from spsr.reporting import tracking
+from spsr.reporting import experiment, tracking
 from spsr.reporting.server import serve
 
 METHODS = ("bicubic", "rrdb", "spsr_g_wo_gb")
@@ -21,9 +21,9 @@ METHODS = ("bicubic", "rrdb", "spsr_g_wo_gb")
 @pytest.fixture(scope="module")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty store, made once: making one takes seconds."""
-    tracking.quiet_mlflow()
+    experiment.quiet_mlflow()
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    tracking._create(path)
+    experiment.create_store(path)
     return path
 
 
@@ -36,21 +36,21 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> C
     for name in METHODS[1:]:
         write_run(config, name, 0)
     write_images(config, METHODS)
-    tracking.database(config).parent.mkdir(parents=True)
-    shutil.copyfile(empty_store, tracking.database(config))
+    experiment.database(config).parent.mkdir(parents=True)
+    shutil.copyfile(empty_store, experiment.database(config))
     return config
 
 
 def client(config: Config):  # type: ignore[no-untyped-def]
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking.tracking_uri(config))
+    return MlflowClient(experiment.tracking_uri(config))
 
 
 def runs(config: Config):  # type: ignore[no-untyped-def]
     store = client(config)
-    experiment = store.get_experiment_by_name("spsr-toy")
-    return {run.info.run_name: run for run in store.search_runs([experiment.experiment_id])}
+    found = store.get_experiment_by_name("spsr-toy")
+    return {run.info.run_name: run for run in store.search_runs([found.experiment_id])}
 
 
 def history(config: Config, run: str, metric: str) -> list[tuple[int, float]]:
@@ -90,7 +90,7 @@ def test_a_method_that_is_not_trained_has_its_scores_too(toy: Config) -> None:
 def test_artefacts_lie_beside_the_store_and_hold_configuration_and_two_images(toy: Config) -> None:
     tracking.track(toy)
     run = runs(toy)["rrdb-seed0"]
-    folder = tracking.database(toy).parent / "artifacts" / run.info.run_id / "artifacts"
+    folder = experiment.database(toy).parent / "artifacts" / run.info.run_id / "artifacts"
     assert run.info.artifact_uri == folder.as_uri()
     assert {path.name for path in (folder / "configuration").iterdir()} == {"resolved.yaml", "toy.yaml"}
     assert (folder / "training" / "run.yaml").is_file()
@@ -112,7 +112,7 @@ def test_an_import_that_was_cut_off_is_completed_without_doubling_a_point(
     toy: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(tracking, "_POINTS_AT_ONCE", 7)
+        patch.setattr(experiment, "_POINTS_AT_ONCE", 7)
 
         def cut_off(*_: object) -> None:
             raise KeyboardInterrupt
@@ -167,11 +167,11 @@ def test_the_tracking_uri_of_the_environment_is_respected(
 ) -> None:
     other = tmp_path / "elsewhere.db"
     shutil.copyfile(empty_store, other)
-    before = tracking.database(toy).read_bytes()
+    before = experiment.database(toy).read_bytes()
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{other}")
     assert tracking.track(toy).uri == f"sqlite:///{other}"
     assert len(runs(toy)) == 3
-    assert tracking.database(toy).read_bytes() == before
+    assert experiment.database(toy).read_bytes() == before
 
 
 def test_a_store_is_made_whole_or_not_at_all(tmp_path: Path, empty_store: Path) -> None:
@@ -188,8 +188,8 @@ def test_a_broken_event_file_is_named_with_its_line(toy: Config) -> None:
 
 def test_the_page_of_the_runs_is_known_without_a_server(toy: Config) -> None:
     tracking.track(toy)
-    experiment = client(toy).get_experiment_by_name("spsr-toy").experiment_id
-    assert tracking.page(toy, 5001) == f"http://127.0.0.1:5001/#/experiments/{experiment}/runs"
+    number = client(toy).get_experiment_by_name("spsr-toy").experiment_id
+    assert experiment.page(toy, 5001) == f"http://127.0.0.1:5001/#/experiments/{number}/runs"
 
 
 def test_a_server_needs_runs_and_a_free_port(toy: Config) -> None:
@@ -198,7 +198,7 @@ def test_a_server_needs_runs_and_a_free_port(toy: Config) -> None:
         taken.listen()
         with pytest.raises(InputError, match="something else answers"):
             serve(toy, taken.getsockname()[1], print)
-    tracking.database(toy).unlink()
+    experiment.database(toy).unlink()
     with pytest.raises(InputError, match="run `spsr track"):
         serve(toy, 5000, print)
 
@@ -217,7 +217,7 @@ def test_a_training_is_a_version_of_a_registered_model_with_weights_and_scores(t
     assert float(version.tags["Set5/psnr"]) == pytest.approx(run.data.metrics["Set5/psnr"], rel=1e-5)
     place = client(toy).get_model_version_download_uri("toy.rrdb", version.version)
     assert place == f"runs:/{run.info.run_id}/model"
-    stored = tracking.database(toy).parent / "artifacts" / run.info.run_id / "artifacts/model/model.safetensors"
+    stored = experiment.database(toy).parent / "artifacts" / run.info.run_id / "artifacts/model/model.safetensors"
     assert stored.read_bytes() == weights.read_bytes()
     assert stored.samefile(weights), "the store holds a second copy"
 
@@ -261,6 +261,6 @@ def test_the_report_is_among_the_artefacts_of_a_run_and_a_changed_one_replaces_i
         write_text(toy.layout.report, content)
         tracking.track(toy)
         run = runs(toy)["report"]
-        stored = tracking.database(toy).parent / "artifacts" / run.info.run_id / "artifacts" / "report.html"
+        stored = experiment.database(toy).parent / "artifacts" / run.info.run_id / "artifacts" / "report.html"
         assert stored.read_text() == content
         assert len(runs(toy)) == 1 + len(METHODS)

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from spsr.config import Config, load
 from spsr.reporting.curves import Points, curves
+from spsr.reporting.experiment import all_runs, complete, experiment_id, points_there, quiet_mlflow
 from spsr.reporting.runs import Run, read_lines
-from spsr.reporting.tracking import CONTENT_TAG, _all_runs, _experiment, _log, _points_there, _tags, quiet_mlflow
+from spsr.reporting.tracking import CONTENT_TAG, tags_of
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
@@ -59,16 +60,16 @@ class _Followed:
 
         self.run = run
         self.client = MlflowClient(os.environ["MLFLOW_TRACKING_URI"])
-        self.experiment = _experiment(self.client, config, local=False)
+        self.experiment = experiment_id(self.client, config, local=False)
         self.known, self.there = self._earlier()
 
     def _earlier(self) -> "tuple[MlflowRun | None, set[tuple[str, int]]]":
         """The server's run of this training, if it has one; that of an earlier, different one gives way."""
         mine = self._points()
-        for known in _all_runs(self.client, self.experiment):
+        for known in all_runs(self.client, self.experiment):
             if known.info.run_name != self.run.title:
                 continue
-            there = _points_there(self.client, known)
+            there = points_there(self.client, known)
             if CONTENT_TAG not in known.data.tags and all(
                 at not in mine or mine[at][0] == value for at, value in there.items()
             ):
@@ -86,10 +87,10 @@ class _Followed:
         if not new:
             return
         if self.known is None:
-            tags = {"mlflow.runName": self.run.title, **_tags(self.run, hashes=False)}
+            tags = {"mlflow.runName": self.run.title, **tags_of(self.run, hashes=False)}
             began = min(when for _, when in new.values())
             self.known = self.client.create_run(self.experiment, start_time=began, run_name=self.run.title, tags=tags)
-        _log(self.client, self.known, new, {}, {})
+        complete(self.client, self.known, new, {}, {})
         self.there |= set(new)
 
 

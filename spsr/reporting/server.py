@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from spsr.config import Config
 from spsr.errors import InputError, RunFailed
-from spsr.reporting.tracking import database, page, quiet_mlflow
+from spsr.reporting.experiment import database, page, quiet_mlflow
 
 _PATIENCE = 60.0
 """Seconds in which a server that is to be used must answer."""

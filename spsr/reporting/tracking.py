@@ -10,10 +10,9 @@ import json
 import math
 import os
 import shutil
-import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,19 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from spsr.config import Config
-from spsr.files import atomic_path
 from spsr.reporting.curves import Points, curves
+from spsr.reporting.experiment import (
+    REPORT,
+    all_runs,
+    complete,
+    create_store,
+    database,
+    experiment_id,
+    experiment_name,
+    points_there,
+    quiet_mlflow,
+    tracking_uri,
+)
 from spsr.reporting.registration import WEIGHTS_TAG, register
 from spsr.reporting.runs import Run, finished_runs
 
@@ -32,12 +42,7 @@ if TYPE_CHECKING:
 
 CONTENT_TAG = "spsr.content"
 _FORMAT = 2
-_POINTS_AT_ONCE, _PARAMS_AT_ONCE = 1000, 100
 _SAMPLES = 2
-_REPORT = "report"
-
-Point = tuple[str, int]
-"""Name and step of a metric."""
 
 
 @dataclass
@@ -58,37 +63,6 @@ class Imported:
     unchanged: list[str]
 
 
-def quiet_mlflow() -> None:
-    """Settings of MLflow for this process and its children: no telemetry, no job queue, no banner."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
-
-
-def database(config: Config) -> Path:
-    """The local store of a preset."""
-    return (config.layout.tracking / "mlflow.db").resolve()
-
-
-def tracking_uri(config: Config) -> str:
-    """`MLFLOW_TRACKING_URI` if it is set, else the preset's local store."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{database(config)}"
-
-
-def experiment_name(config: Config) -> str:
-    """One experiment a preset."""
-    return f"spsr-{config.preset.preset}"
-
-
-def page(config: Config, port: int) -> str:
-    """Address of the preset's runs on a server on this machine."""
-    with closing(sqlite3.connect(f"file:{database(config)}?mode=ro", uri=True)) as store:
-        query = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'active'"
-        row = store.execute(query, (experiment_name(config),)).fetchone()
-    return f"http://127.0.0.1:{port}" + (f"/#/experiments/{row[0]}/runs" if row else "")
-
-
 def track(config: Config, progress: Callable[[int, int], None] | None = None) -> Imported:
     """Import every finished run of a preset into MLflow, one MLflow run for each (method or extractor, seed).
 
@@ -106,17 +80,17 @@ def track(config: Config, progress: Callable[[int, int], None] | None = None) ->
         from mlflow import MlflowClient
 
         if local:
-            _create(database(config))
+            create_store(database(config))
         client = MlflowClient(uri)
-        experiment = _experiment(client, config, local)
-        known = {run.info.run_name: run for run in _all_runs(client, experiment)}
+        experiment = experiment_id(client, config, local)
+        known = {run.info.run_name: run for run in all_runs(client, experiment)}
         done = Imported(uri, experiment_name(config), [], [], [], [])
         for number, run in enumerate(runs, start=1):
             _import(client, experiment, run, known.get(run.title), done)
             if progress is not None:
                 progress(number, len(runs))
         if config.layout.report.is_file():
-            _log_report(client, experiment, config, known.get(_REPORT))
+            _log_report(client, experiment, config, known.get(REPORT))
         return done
 
 
@@ -127,8 +101,8 @@ def _log_report(client: "MlflowClient", experiment: str, config: Config, known: 
         if known.data.tags.get(CONTENT_TAG) == digest:
             return
         client.delete_run(known.info.run_id)
-    tags = {"mlflow.runName": _REPORT, "kind": "report", "preset": config.preset.preset}
-    run_id = client.create_run(experiment, run_name=_REPORT, tags=tags).info.run_id
+    tags = {"mlflow.runName": REPORT, "kind": "report", "preset": config.preset.preset}
+    run_id = client.create_run(experiment, run_name=REPORT, tags=tags).info.run_id
     client.log_artifact(run_id, str(config.layout.report))
     client.set_terminated(run_id)
     client.set_tag(run_id, CONTENT_TAG, digest)
@@ -142,65 +116,15 @@ def _only_writer(folder: Path) -> Iterator[None]:
         yield
 
 
-def _create(path: Path) -> None:
-    """Make an empty store if there is none; one that could not be made completely never appears."""
-    if path.exists():
-        return
-    from mlflow import MlflowClient
-
-    with atomic_path(path) as temporary:
-        MlflowClient(f"sqlite:///{temporary}").search_experiments(max_results=1)
-
-
-def _experiment(client: "MlflowClient", config: Config, local: bool) -> str:
-    """The identifier of the preset's experiment, made if there is none."""
-    name = experiment_name(config)
-    place = database(config).with_name("artifacts").as_uri() if local else None
-    found = client.get_experiment_by_name(name)
-    if found is not None and found.lifecycle_stage == "deleted":
-        client.restore_experiment(found.experiment_id)
-    if found is not None and place is not None and found.artifact_location != place:
-        # The checkout was moved: artefacts would be looked for in the old place.
-        client.rename_experiment(found.experiment_id, f"{name} of {found.artifact_location}")
-        found = None
-    if found is not None:
-        return str(found.experiment_id)
-    tags = {
-        "spsr.preset": config.preset.preset,
-        "mlflow.note.content": _experiment_note(config),
-        "mlflow.experimentKind": "custom_model_development",
-    }
-    return str(client.create_experiment(name, artifact_location=place, tags=tags))
-
-
-def _experiment_note(config: Config) -> str:
-    mark = f"**{config.preset.mark}**\n\n" if config.preset.mark else ""
-    return (
-        f"{mark}Preset `{config.preset.preset}`. One run for each method and seed. Runs of a table: "
-        f"`tags.table1 = 'yes'`; deltas of a method: `tags.parent = 'spsr_g'`. Report: `{config.layout.report}`, and "
-        f"among the artifacts of the run `{_REPORT}`."
-    )
-
-
-def _all_runs(client: "MlflowClient", experiment: str) -> list["MlflowRun"]:
-    runs, token = [], None
-    while True:
-        page = client.search_runs([experiment], max_results=1000, page_token=token)
-        runs += page
-        token = page.token
-        if not token:
-            return runs
-
-
 def _import(client: "MlflowClient", experiment: str, run: Run, known: "MlflowRun | None", done: Imported) -> None:
     content = _content(run)
     if known is not None and known.data.tags.get(CONTENT_TAG) == content:
         done.unchanged.append(run.title)
         return
-    points, params, tags = _points(run), _params(run), _tags(run)
-    there: dict[Point, float] = {}
+    points, params, tags = _points(run), _params(run), tags_of(run)
+    there: dict[tuple[str, int], float] = {}
     if known is not None:
-        there = _points_there(client, known)
+        there = points_there(client, known)
         if any(points.get(at, (math.nan, 0))[0] != value for at, value in there.items()) or any(
             params.get(key) != value for key, value in known.data.params.items()
         ):
@@ -215,7 +139,7 @@ def _import(client: "MlflowClient", experiment: str, run: Run, known: "MlflowRun
     if known is None:
         named = {"mlflow.runName": run.title, **tags}
         known = client.create_run(experiment, start_time=min(times), run_name=run.title, tags=named)
-    _log(client, known, {at: value for at, value in points.items() if at not in there}, params, tags)
+    complete(client, known, {at: value for at, value in points.items() if at not in there}, params, tags)
     _log_artifacts(client, known.info.run_id, run)
     if run.trained:
         register(client, known, run, _scores(run), tags[WEIGHTS_TAG])
@@ -225,7 +149,7 @@ def _import(client: "MlflowClient", experiment: str, run: Run, known: "MlflowRun
 
 def _content(run: Run) -> str:
     """A digest of every file that the MLflow run is made from, and of what is said about it."""
-    summary = hashlib.sha256(json.dumps([_FORMAT, _tags(run, hashes=False)], sort_keys=True).encode())
+    summary = hashlib.sha256(json.dumps([_FORMAT, tags_of(run, hashes=False)], sort_keys=True).encode())
     for path in [*(run.folder / name for name in ("run.yaml", "events.jsonl")), *run.score_files.values()]:
         if path.is_file():
             summary.update(f"{path.name}\0".encode() + path.read_bytes())
@@ -279,7 +203,12 @@ def _params(run: Run) -> dict[str, str]:
     return flat
 
 
-def _tags(run: Run, hashes: bool = True) -> dict[str, str]:
+def tags_of(run: Run, hashes: bool = True) -> dict[str, str]:
+    """What a run is found by.
+
+    Args:
+        hashes: with the hash of its weights, which is slow and which a run under way does not have.
+    """
     config = run.config
     tags = {"preset": config.preset.preset, "seed": str(run.seed)}
     if config.preset.mark:
@@ -300,34 +229,6 @@ def _tags(run: Run, hashes: bool = True) -> dict[str, str]:
         with config.layout.model(run.name, run.seed).open("rb") as opened:
             tags[WEIGHTS_TAG] = hashlib.file_digest(opened, "sha256").hexdigest()
     return tags
-
-
-def _points_there(client: "MlflowClient", known: "MlflowRun") -> dict[Point, float]:
-    return {
-        (name, metric.step): metric.value
-        for name in known.data.metrics
-        for metric in client.get_metric_history(known.info.run_id, name)
-    }
-
-
-def _log(
-    client: "MlflowClient",
-    known: "MlflowRun",
-    points: dict[Point, tuple[float, int]],
-    params: dict[str, str],
-    tags: dict[str, str],
-) -> None:
-    from mlflow.entities import Metric, Param, RunTag
-
-    run_id = known.info.run_id
-    new_params = [Param(key, value) for key, value in params.items() if key not in known.data.params]
-    new_tags = [RunTag(key, value) for key, value in tags.items()]
-    metrics = [Metric(name, value, when, step) for (name, step), (value, when) in points.items()]
-    client.log_batch(run_id, params=new_params[:_PARAMS_AT_ONCE], tags=new_tags)
-    for start in range(_PARAMS_AT_ONCE, len(new_params), _PARAMS_AT_ONCE):
-        client.log_batch(run_id, params=new_params[start : start + _PARAMS_AT_ONCE])
-    for start in range(0, len(metrics), _POINTS_AT_ONCE):
-        client.log_batch(run_id, metrics=metrics[start : start + _POINTS_AT_ONCE])
 
 
 def _log_artifacts(client: "MlflowClient", run_id: str, run: Run) -> None:

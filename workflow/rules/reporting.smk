@@ -27,6 +27,7 @@ rule table:
         report(
             layout.table("{name}", "html"),
             category="Tables",
+            labels={"table": "{name}", "preset": pipeline.config.preset.preset},
             caption="../report/table.rst",
         ),
         [layout.table("{name}", suffix) for suffix in ("csv", "md", "tex")],
@@ -41,6 +42,7 @@ rule table:
     params:
         preset=PRESET,
         settings=pipeline.table_settings,
+        title=lambda wildcards: pipeline.config.table(wildcards.name).title,
     shell:
         "spsr table {wildcards.name} --configfile {params.preset} > {log} 2>&1"
 
@@ -55,6 +57,7 @@ rule figures:
             directory(layout.figures),
             patterns=["{figure}.png"],
             category="Figures",
+            labels={"figure": "{figure}", "preset": pipeline.config.preset.preset},
             caption="../report/figure.rst",
         ),
     log:
@@ -76,7 +79,12 @@ rule report:
         pipeline.tables,
         rules.figures.output,
     output:
-        report(layout.report, category="Report", caption="../report/report.rst"),
+        report(
+            layout.report,
+            category="Report",
+            labels={"page": "report", "preset": pipeline.config.preset.preset},
+            caption="../report/report.rst",
+        ),
     log:
         layout.logs / "report.log",
     conda:
