@@ -11,16 +11,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from spsr.config import Compute, Config, Schedule, TrainingSettings, load
+from spsr.config.settings import NATURALNESS
 from spsr.errors import Stopped
 from spsr.models import build
 from spsr.training import checkpoints, process
 from spsr.training.extractor import ExtractorTask
 from spsr.training.loop import Task, run
+from spsr.training.method import method_training
+from spsr.training.naturalness import naturalness_training
 from spsr.training.objective import FrozenNetworks, build_objective
 from spsr.training.patches import PatchSampler
 from spsr.training.pretext import Contrastive
+from spsr.training.pretrain import extractor_training, write_untrained
 from spsr.training.seeding import seeded
 from spsr.training.super_resolution import SuperResolutionTask
+from spsr.training.training import carry_out
 
 SIZE = {"features": 4, "blocks": 4, "growth": 4}
 INPUTS = {"training images": "0" * 64}
@@ -55,6 +60,21 @@ class Smooth(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.features(images)
+
+
+def train_method(config: Config, name: str, seed: int, out: Path | None = None, **options: Any) -> Path:
+    """What `spsr train` does; returns the file with the weights."""
+    return carry_out(method_training(config, name, seed), out or config.layout.run(name, seed), **options)
+
+
+def pretrain(config: Config, name: str, seed: int, out: Path | None = None, **options: Any) -> Path:
+    """What `spsr pretrain` does; returns the file with the weights."""
+    folder = out or config.layout.run(name, seed)
+    if name == NATURALNESS:
+        return carry_out(naturalness_training(config, seed), folder, **options)
+    if config.extractor(name).task is None:
+        return write_untrained(config, name, seed, folder, **options)
+    return carry_out(extractor_training(config, name, seed), folder, **options)
 
 
 def small_task(config: Config, name: str, seed: int = 0) -> tuple[Task, TrainingSettings]:

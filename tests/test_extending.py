@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import yaml
+from small_runs import train_method
 from synthetic import photograph, toy_config
 
 from spsr.config import CONFIGS, Config, load
@@ -18,7 +19,7 @@ from spsr.images import write_png
 from spsr.models import build, from_checkpoint, identity, save
 from spsr.pipeline import Pipeline
 from spsr.reporting.tables import make_table
-from spsr.training.method import input_hashes, train_method
+from spsr.training.method import input_hashes
 
 PAGE = CONFIGS.parent / "docs" / "extending.md"
 STEPS = {"iterations": 2, "batch": 1, "patch": 64, "learning_rate": 1e-3, "log_every": 1, "checkpoint_every": 2}

@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 from safetensors.torch import load_file
+from small_runs import pretrain
 
 from spsr.config import Schedule, load
 from spsr.data.pack import Pack
@@ -19,7 +20,7 @@ from spsr.models import build
 from spsr.training.extractor import ExtractorTask
 from spsr.training.patches import PatchSampler
 from spsr.training.pretext import Contrastive, Jigsaw
-from spsr.training.pretrain import pretrain_extractor, without
+from spsr.training.pretrain import without
 
 CONTRASTIVE = Schedule(iterations=4, batch=2, patch=96, learning_rate=1e-3, log_every=1, checkpoint_every=2)
 JIGSAW = Schedule(iterations=4, batch=4, patch=64, learning_rate=1e-3, log_every=1, checkpoint_every=2)
@@ -141,8 +142,8 @@ def config(tmp_path, monkeypatch):
 
 
 def test_pretraining_and_probing_from_a_preset(config, capsys):
-    trained = load_file(pretrain_extractor(config, "nse_p_v", 0))
-    untrained = load_file(pretrain_extractor(config, "nse_random", 0))
+    trained = load_file(pretrain(config, "nse_p_v", 0))
+    untrained = load_file(pretrain(config, "nse_random", 0))
     assert trained.keys() == untrained.keys()
     assert not torch.equal(trained["convs.0.weight"], untrained["convs.0.weight"])
     assert "1 of 2 training images are smaller than 96x96: small (200x92)" in capsys.readouterr().out
@@ -157,19 +158,19 @@ def test_pretraining_and_probing_from_a_preset(config, capsys):
 
 
 def test_probing_twice_gives_the_same_numbers(config):
-    pretrain_extractor(config, "nse_random", 0)
+    pretrain(config, "nse_random", 0)
     first = probing.probe_extractor(config, "nse_random").read_bytes()
     assert probing.probe_extractor(config, "nse_random", restart=True).read_bytes() == first
 
 
 def test_the_untrained_extractor_depends_on_the_seed_alone(config, tmp_path):
-    again = pretrain_extractor(config, "nse_random", 0, tmp_path / "again").read_bytes()
-    assert pretrain_extractor(config, "nse_random", 0).read_bytes() == again
-    assert pretrain_extractor(config, "nse_random", 1).read_bytes() != again
+    again = pretrain(config, "nse_random", 0, tmp_path / "again").read_bytes()
+    assert pretrain(config, "nse_random", 0).read_bytes() == again
+    assert pretrain(config, "nse_random", 1).read_bytes() != again
 
 
 def test_a_benchmark_without_room_for_a_patch_is_refused(config):
-    pretrain_extractor(config, "nse_random", 0)
+    pretrain(config, "nse_random", 0)
     preset = config.preset.model_copy(
         update={"probe": config.preset.probe.model_copy(update={"contrastive_patch": 104})}
     )
@@ -180,14 +181,14 @@ def test_a_benchmark_without_room_for_a_patch_is_refused(config):
 
 def test_released_extractors_are_not_trained(config):
     with pytest.raises(InputError, match="spsr fetch resnet18"):
-        pretrain_extractor(config, "resnet18", 0)
+        pretrain(config, "resnet18", 0)
 
 
 def test_pretraining_stops_at_the_time_limit_and_goes_on(config, tmp_path):
-    whole = pretrain_extractor(config, "nse_j", 0, tmp_path / "whole").read_bytes()
+    whole = pretrain(config, "nse_j", 0, tmp_path / "whole").read_bytes()
     with pytest.raises(Stopped):
-        pretrain_extractor(config, "nse_j", 0, tmp_path / "parts", max_minutes=0)
-    assert pretrain_extractor(config, "nse_j", 0, tmp_path / "parts").read_bytes() == whole
+        pretrain(config, "nse_j", 0, tmp_path / "parts", max_minutes=0)
+    assert pretrain(config, "nse_j", 0, tmp_path / "parts").read_bytes() == whole
 
 
 def test_patches_are_dense_and_end_with_the_image():

@@ -25,7 +25,7 @@ from spsr.models.resnet import ResNet18
 from spsr.models.sftgan import AuxiliaryDiscriminator, is_conditional
 from spsr.models.vgg import VGG19
 from spsr.training import objective as objectives
-from spsr.training.method import build_task, train_method
+from spsr.training.method import build_task, method_training
 from spsr.training.patches import Batch
 from spsr.training.super_resolution import SuperResolutionTask
 
@@ -269,7 +269,7 @@ def test_what_is_missing_is_named_with_the_command_that_makes_it(
     config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(InputError, match="run `spsr prepare training --configfile"):
-        train_method(config, "spsr_p", 0)
+        method_training(config, "spsr_p", 0)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="run `spsr train rrdb --configfile"):
         build_task(config, "spsr_p", 0, Noise())

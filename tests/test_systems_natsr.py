@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.fft import dctn
-from small_runs import Images
+from small_runs import Images, pretrain, train_method
 from synthetic import photograph, toy_config
 
 from spsr.config import Config, Schedule, Term, load
-from spsr.config.settings import Naturalness
+from spsr.config.settings import NATURALNESS, Naturalness
 from spsr.data.image_sets import ImageSet
 from spsr.data.pack import pack
 from spsr.errors import InputError, Stopped
@@ -20,8 +20,7 @@ from spsr.models import build, from_checkpoint
 from spsr.models.natsr import NMD, SpectralDiscriminator
 from spsr.resize import imresize
 from spsr.training.cost import training_cost
-from spsr.training.method import train_method
-from spsr.training.naturalness import NaturalnessTask, blend, dct_noise, naturalness_task, pretrain_naturalness
+from spsr.training.naturalness import NaturalnessTask, blend, dct_noise, naturalness_task
 from spsr.training.patches import PatchSampler
 from spsr.training.super_resolution import SuperResolutionTask
 
@@ -131,7 +130,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
 def test_a_stopped_training_of_the_judge_ends_with_the_bytes_of_a_whole_one(
     config: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = pretrain_naturalness(config, 0, Path("whole"))
+    whole = pretrain(config, NATURALNESS, 0, Path("whole"))
     step, taken = NaturalnessTask.step, []
 
     def stopping(task: NaturalnessTask, number: int) -> dict[str, torch.Tensor]:
@@ -143,8 +142,8 @@ def test_a_stopped_training_of_the_judge_ends_with_the_bytes_of_a_whole_one(
     monkeypatch.setattr(NaturalnessTask, "step", stopping)
     for _ in range(2):
         with pytest.raises(Stopped):
-            pretrain_naturalness(config, 0, Path("stopped"))
-    stopped = pretrain_naturalness(config, 0, Path("stopped"))
+            pretrain(config, NATURALNESS, 0, Path("stopped"))
+    stopped = pretrain(config, NATURALNESS, 0, Path("stopped"))
     assert stopped.read_bytes() == whole.read_bytes()
     assert (Path("stopped") / "events.jsonl").read_bytes() == (Path("whole") / "events.jsonl").read_bytes()
     assert isinstance(from_checkpoint(whole), NMD)
@@ -154,7 +153,7 @@ def test_natsr_is_trained_after_its_generator_and_its_judge(config: Config) -> N
     train_method(config, "frsr", 0)
     with pytest.raises(InputError, match="run `spsr pretrain nmd --configfile"):
         train_method(config, "natsr", 0)
-    pretrain_naturalness(config, 0)
+    pretrain(config, NATURALNESS, 0)
     train_method(config, "natsr", 0)
     events = (config.layout.run("natsr", 0) / "events.jsonl").read_text()
     assert all(term in events for term in ("pixel/image", "naturalness/image", "adversarial/image"))
@@ -168,7 +167,7 @@ def test_a_stopped_training_of_natsr_ends_with_the_bytes_of_a_whole_one(
 ) -> None:
     """The power iterations of the spectral norms go on where they were."""
     train_method(config, "frsr", 0)
-    pretrain_naturalness(config, 0)
+    pretrain(config, NATURALNESS, 0)
     train_method(config, "natsr", 0, Path("whole"))
     step = SuperResolutionTask.step
 

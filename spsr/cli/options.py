@@ -18,6 +18,22 @@ MaxMinutes = Annotated[
     float | None,
     typer.Option("--max-minutes", min=0, help="Save and stop (exit code 75) after this many minutes."),
 ]
+VerifyDeterminism = Annotated[
+    int | None,
+    typer.Option(
+        "--verify-determinism",
+        min=1,
+        help="Train nothing: take this many steps twice and name the first module that differs.",
+    ),
+]
+ReplayStep = Annotated[
+    int | None,
+    typer.Option(
+        "--replay-step",
+        min=0,
+        help="Train nothing: repeat this step from the checkpoint before it and say what is not finite.",
+    ),
+]
 Restart = Annotated[
     bool,
     typer.Option("--restart", help="Move an earlier run aside and begin anew; nothing is deleted."),

@@ -1,10 +1,15 @@
 """`spsr pretrain`."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from spsr.cli.options import Configfile, MaxMinutes, Out, Restart, RestartChanged, Seed
+from spsr.cli import training
+from spsr.cli.options import Configfile, MaxMinutes, Out, ReplayStep, Restart, RestartChanged, Seed, VerifyDeterminism
+
+if TYPE_CHECKING:
+    from spsr.config import Config
+    from spsr.training.training import Training
 
 
 def pretrain(
@@ -15,27 +20,41 @@ def pretrain(
     max_minutes: MaxMinutes = None,
     restart: Restart = False,
     restart_changed: RestartChanged = False,
+    verify_determinism: VerifyDeterminism = None,
+    replay_step: ReplayStep = None,
 ) -> None:
     """Train a structure extractor by self-supervision (Section 4.2), or nmd, which judges how natural images look."""
-    from spsr.cli.live import logged_live
-    from spsr.cli.progress import progress
     from spsr.config import load
     from spsr.config.settings import NATURALNESS
 
     config = load(configfile)
-    how: bool | Literal["changed"] = restart or ("changed" if restart_changed else False)
-    if extractor == NATURALNESS:
-        from spsr.training.naturalness import pretrain_naturalness
+    how = training.how_to_restart(restart, restart_changed)
+    untrained = extractor != NATURALNESS and config.extractor(extractor).task is None
+    if untrained and verify_determinism is None and replay_step is None:
+        from spsr.training.pretrain import write_untrained
 
-        with progress(extractor) as report:
-            report = logged_live(config, extractor, seed, report) if out is None else report
-            print(pretrain_naturalness(config, seed, out, max_minutes=max_minutes, restart=how, progress=report))
+        print(write_untrained(config, extractor, seed, out or config.layout.run(extractor, seed), how))
         return
-    config.extractor(extractor)
+    training.run(
+        config,
+        extractor,
+        seed,
+        _training(config, extractor, seed),
+        out,
+        max_minutes=max_minutes,
+        restart=how,
+        verify_determinism=verify_determinism,
+        replay_step=replay_step,
+    )
 
-    from spsr.training.pretrain import pretrain_extractor
 
-    with progress(extractor) as report:
-        report = logged_live(config, extractor, seed, report) if out is None else report
-        file = pretrain_extractor(config, extractor, seed, out, max_minutes=max_minutes, restart=how, progress=report)
-    print(file)
+def _training(config: "Config", name: str, seed: int) -> "Training":
+    from spsr.config.settings import NATURALNESS
+
+    if name == NATURALNESS:
+        from spsr.training.naturalness import naturalness_training
+
+        return naturalness_training(config, seed)
+    from spsr.training.pretrain import extractor_training
+
+    return extractor_training(config, name, seed)

@@ -14,12 +14,13 @@ from spsr.data.pack import open_pack
 from spsr.errors import InputError
 from spsr.models import build, from_checkpoint
 from spsr.models.initialise import initialise_from
-from spsr.training import cost, loop, process, record
+from spsr.training import cost, process
 from spsr.training.extractors import extractor_file
 from spsr.training.objective import build_objective, judge_file, load_frozen, needed, placed, replicas
 from spsr.training.patches import PatchSampler
 from spsr.training.seeding import seeded
 from spsr.training.super_resolution import Sampler, SuperResolutionTask
+from spsr.training.training import Training, training_images_hash
 from spsr.training.validation import validation_of
 
 
@@ -101,12 +102,9 @@ def input_hashes(config: Config, name: str) -> dict[str, str]:
     Raises:
         InputError: a file is not there, with the command that makes it.
     """
-    index = config.layout.training_pack
-    if not index.is_file():
-        raise InputError(f"{index}: no packed training images; run `spsr prepare training --configfile {config.path}`")
+    images = {"training images": training_images_hash(config)}
     perceptual, extractor = needed(config, name)
     files: dict[str, Path | None] = {
-        "training images": index.with_name("hr.npy"),
         "initial weights": starting_weights(config, name),
         "perceptual": None if perceptual is None else weights.path(perceptual),
         "extractor": None if extractor is None else extractor_file(config, extractor),
@@ -114,56 +112,23 @@ def input_hashes(config: Config, name: str) -> dict[str, str]:
         "naturalness": judge_file(config) if config.method(name).needs_naturalness else None,
     }
     files |= {f"code of {reference}": plugins.source_file(reference) for reference in config.method(name).code}
-    return {purpose: file_hash(file) for purpose, file in files.items() if file is not None}
+    return images | {purpose: file_hash(file) for purpose, file in files.items() if file is not None}
 
 
-def train_method(
-    config: Config,
-    name: str,
-    seed: int,
-    out: Path | None = None,
-    *,
-    max_minutes: float | None = None,
-    restart: record.Restart = False,
-    progress: loop.Progress | None = None,
-) -> None:
-    """Train a method, or go on with its training, in `out` (by default its folder under `results/`).
+def method_training(config: Config, name: str, seed: int) -> Training:
+    """The training of a method on this preset's images.
 
     Raises:
-        InputError: the method is not trained here, a file that it needs is not there, or `out` holds another run.
-        Stopped, RunFailed: see `spsr.training.loop.run`.
+        InputError: the method is not trained here, or a file that it needs is not there.
     """
+    schedule = config.schedule(config.method(name).schedule)
+
+    def fresh_task() -> SuperResolutionTask:
+        flops = cost.step_flops(config, name) * step_samples(config, name)
+        device = process.set_up(config.preset.compute, seed)
+        pack, samples = open_pack(config.layout.training_pack), step_samples(config, name)
+        sampler = PatchSampler(pack, schedule.patch, samples, seed, config.preset.data.tiling, device=device)
+        return build_task(config, name, seed, sampler, device, flops_per_step=flops)
+
     settings = config.training_settings(name, seed)
-    out = out or config.layout.run(name, seed)
-    inputs = input_hashes(config, name)
-    if record.is_finished(settings, inputs, out, restart):
-        return
-    loop.run(
-        fresh_task(config, name, seed),
-        settings,
-        inputs,
-        out,
-        validation=validation_of(config),
-        max_minutes=max_minutes,
-        restart=restart,
-        progress=progress,
-    )
-
-
-def fresh_task(config: Config, name: str, seed: int) -> SuperResolutionTask:
-    """A method's task on this preset's training images, in a process that is set up for it.
-
-    Raises:
-        InputError: see `build_task`.
-    """
-    flops = cost.step_flops(config, name) * step_samples(config, name)
-    device = process.set_up(config.preset.compute, seed)
-    sampler = PatchSampler(
-        open_pack(config.layout.training_pack),
-        config.schedule(config.method(name).schedule).patch,
-        step_samples(config, name),
-        seed,
-        config.preset.data.tiling,
-        device=device,
-    )
-    return build_task(config, name, seed, sampler, device, flops_per_step=flops)
+    return Training(settings, input_hashes(config, name), fresh_task, validation_of(config))

@@ -1,7 +1,6 @@
 """Training of NatSR's natural manifold discriminator (Soh et al. 2019, Section 3) on distortions that get weaker."""
 
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,18 +11,18 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from spsr.config import Config, Schedule
 from spsr.config.settings import NATURALNESS, Naturalness
-from spsr.data.hashing import file_hash
 from spsr.data.pack import Pack, open_pack
 from spsr.errors import InputError
 from spsr.models import build
 from spsr.models.bicubic import enlarge
 from spsr.models.cost import forward_backward_flops
-from spsr.training import distributed, loop, record
+from spsr.training import distributed
 from spsr.training.optimiser import adam
 from spsr.training.patches import Batch, PatchSampler, random_words
 from spsr.training.pretrain import without
 from spsr.training.process import set_up
 from spsr.training.seeding import seeded
+from spsr.training.training import Training, training_images_hash
 
 BLOCK = 8
 SIGMA, SIGMA_FACTOR = 0.1, 0.8
@@ -180,40 +179,19 @@ class NaturalnessTask:
         self._accuracies = {name: list(values) for name, values in state["accuracies"].items()}
 
 
-def pretrain_naturalness(
-    config: Config,
-    seed: int,
-    out: Path | None = None,
-    *,
-    max_minutes: float | None = None,
-    restart: record.Restart = False,
-    progress: loop.Progress | None = None,
-) -> Path:
-    """Train the naturalness discriminator on the preset's training images, or go on with it.
-
-    Args:
-        out: the run's folder; `results/PRESET/runs/nmd/seedN` by default.
-        max_minutes, restart, progress: see `spsr.training.loop.run`.
-
-    Returns:
-        The file with its weights, `model.safetensors`.
+def naturalness_training(config: Config, seed: int) -> Training:
+    """The training of the naturalness discriminator on this preset's images.
 
     Raises:
-        InputError: no packed training images, or too few or too small ones.
-        Stopped, RunFailed: see `spsr.training.loop.run`.
+        InputError: no packed training images.
     """
-    settings = config.training_settings(NATURALNESS, seed)
-    out = out or config.layout.run(NATURALNESS, seed)
-    index = config.layout.training_pack
-    if not index.is_file():
-        raise InputError(f"{index}: no packed training images; run `spsr prepare training --configfile {config.path}`")
-    inputs = {"training images": file_hash(index.with_name("hr.npy"))}
-    if record.is_finished(settings, inputs, out, restart):
-        return out / record.MODEL
-    device = set_up(config.preset.compute, seed)
-    task = naturalness_task(config, open_pack(index), seed, device)
-    loop.run(task, settings, inputs, out, max_minutes=max_minutes, restart=restart, progress=progress)
-    return out / record.MODEL
+    inputs = {"training images": training_images_hash(config)}
+
+    def fresh_task() -> NaturalnessTask:
+        device = set_up(config.preset.compute, seed)
+        return naturalness_task(config, open_pack(config.layout.training_pack), seed, device)
+
+    return Training(config.training_settings(NATURALNESS, seed), inputs, fresh_task)
 
 
 def naturalness_task(config: Config, pack: Pack, seed: int, device: torch.device) -> NaturalnessTask:

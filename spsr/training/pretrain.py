@@ -1,70 +1,65 @@
-"""A whole run of `spsr pretrain`: from the configuration to the extractor's `model.safetensors`."""
+"""The trainings of `spsr pretrain`: structure extractors, put together from the configuration."""
 
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from spsr.config import Config, Extractor, Schedule, TrainingSettings
-from spsr.data.hashing import file_hash
+from spsr.config import Config, Extractor, Schedule
 from spsr.data.pack import Pack, open_pack
 from spsr.errors import InputError
 from spsr.files import write_text
 from spsr.models import build, save
 from spsr.models.cost import forward_backward_flops
-from spsr.training import loop, record
+from spsr.training import record
 from spsr.training.extractor import ExtractorTask
 from spsr.training.patches import PatchSampler
 from spsr.training.pretext import Contrastive, Jigsaw, Pretext
 from spsr.training.process import set_up
 from spsr.training.seeding import seeded
+from spsr.training.training import Training, training_images_hash
 
 
-def pretrain_extractor(
-    config: Config,
-    name: str,
-    seed: int,
-    out: Path | None = None,
-    *,
-    max_minutes: float | None = None,
-    restart: record.Restart = False,
-    progress: loop.Progress | None = None,
-) -> Path:
-    """Train the extractor `name` on the preset's training images, or write the first weights of one without a task.
-
-    Goes on from where an earlier execution was interrupted.
-
-    Args:
-        out: the run's folder; `results/PRESET/runs/NAME/seedN` by default.
-        max_minutes, restart, progress: see `spsr.training.loop.run`.
-
-    Returns:
-        The file with the extractor's weights, `model.safetensors`.
+def extractor_training(config: Config, name: str, seed: int) -> Training:
+    """The training of an extractor by its own task on this preset's images.
 
     Raises:
-        InputError: an extractor with released weights, no packed training images, or a patch that fits in none.
-        Stopped, RunFailed: see `spsr.training.loop.run`.
+        InputError: the extractor is not trained, or there are no packed training images.
     """
-    extractor = config.extractor(name)
+    extractor, settings = config.extractor(name), config.training_settings(name, seed)
+    schedule = settings.schedule
+    if extractor.network != "nse" or schedule is None:
+        raise InputError(f"extractor '{name}': is not trained; choose one with a task")
+    inputs = {"training images": training_images_hash(config)}
+
+    def fresh_task() -> ExtractorTask:
+        device = set_up(config.preset.compute, seed)
+        return extractor_task(config, extractor, schedule, open_pack(config.layout.training_pack), seed, device)
+
+    return Training(settings, inputs, fresh_task)
+
+
+def write_untrained(config: Config, name: str, seed: int, out: Path, restart: record.Restart = False) -> Path:
+    """Write the first weights of an extractor without a task, in the form of a finished run; returns their file.
+
+    Raises:
+        InputError: the extractor has released weights, or `out` holds another run.
+    """
+    extractor, settings = config.extractor(name), config.training_settings(name, seed)
     if extractor.network != "nse":
         fetched = config.extractor_weights(name)
         raise InputError(f"extractor '{name}': has released weights and is not trained; run `spsr fetch {fetched}`")
-    out = out or config.layout.run(name, seed)
-    settings = config.training_settings(name, seed)
-    if settings.schedule is None:
-        with seeded(seed, "extractor"):
-            network = build("nse", design=extractor.design)
-        _write_untrained(network, settings, out, restart)
+    if record.is_finished(settings, {}, out, restart):
         return out / record.MODEL
-    index = config.layout.training_pack
-    if not index.is_file():
-        raise InputError(f"{index}: no packed training images; run `spsr prepare training --configfile {config.path}`")
-    inputs = {"training images": file_hash(index.with_name("hr.npy"))}
-    if record.is_finished(settings, inputs, out, restart):
-        return out / record.MODEL
-    device = set_up(config.preset.compute, seed)
-    task = extractor_task(config, extractor, settings.schedule, open_pack(index), seed, device)
-    loop.run(task, settings, inputs, out, max_minutes=max_minutes, restart=restart, progress=progress)
+    with seeded(seed, "extractor"):
+        network = build("nse", design=extractor.design)
+    identity = record.identity(settings, {})
+    if record.must_move_aside(out, identity, restart):
+        record.move_aside(out)
+    with record.locked(out):
+        record.write(out, identity)
+        write_text(out / record.EVENTS, "")
+        save(network, out / record.MODEL)
     return out / record.MODEL
 
 
@@ -141,15 +136,3 @@ def without(pack: Pack, skipped: frozenset[int]) -> Pack:
         hr=np.concatenate([pack.hr[ends[i] : ends[i + 1]] for i in kept]),
         lr=np.concatenate([pack.lr[ends[i] // 16 : ends[i + 1] // 16] for i in kept]),
     )
-
-
-def _write_untrained(network: torch.nn.Module, settings: TrainingSettings, out: Path, restart: record.Restart) -> None:
-    if record.is_finished(settings, {}, out, restart):
-        return
-    identity = record.identity(settings, {})
-    if record.must_move_aside(out, identity, restart):
-        record.move_aside(out)
-    with record.locked(out):
-        record.write(out, identity)
-        write_text(out / record.EVENTS, "")
-        save(network, out / record.MODEL)
