@@ -11,11 +11,16 @@ from spsr.config.site import Site
 Value = str | int
 
 
-class Run(Protocol):
-    """A rule's wildcards: the `name` and `seed` of a run."""
+class Job(Protocol):
+    """What a rule knows of a job: the `name` of a method, extractor or table (Snakemake's wildcards)."""
 
     @property
     def name(self) -> str: ...
+
+
+class Run(Job, Protocol):
+    """What a rule knows of a run: a name and a seed (Snakemake's wildcards)."""
+
     @property
     def seed(self) -> str: ...
 

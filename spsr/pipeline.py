@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
 
 from spsr.config import Config, digest, load, resources
 from spsr.config.preset import ImageSource
@@ -18,25 +17,11 @@ from spsr.config.site import load_site
 from spsr.data import datasets, registry, weights
 from spsr.errors import InputError
 from spsr.images import is_image
-from spsr.jobs import Requests, planned_minutes
+from spsr.jobs import Job, Requests, Run, planned_minutes
 from spsr.plugins import source_file
 from spsr.reporting.figures.pictures import figure_data
 
 TABLE_FORMATS = ("csv", "md", "tex", "html")
-
-
-class Job(Protocol):
-    """What a rule knows of a job: the `name` of a method, extractor or table (Snakemake's wildcards)."""
-
-    @property
-    def name(self) -> str: ...
-
-
-class Run(Job, Protocol):
-    """What a rule knows of a run: a name and a seed (Snakemake's wildcards)."""
-
-    @property
-    def seed(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -170,7 +155,7 @@ class Pipeline:
         method, layout = self.config.method(run.name), self.config.layout
         inputs = [layout.training_pack]
         if method.init_from is not None:
-            inputs.append(self._generator_file(method.init_from))
+            inputs.append(self._weights_of(method.init_from, self.config.method(method.init_from).weights))
         if self._perceptual(run.name):
             inputs.append(weights.stored(self.config.preset.perceptual.weights))
         if any(term.view == "structure" for term in method.losses.terms()) and method.extractor is not None:
@@ -261,19 +246,16 @@ class Pipeline:
             return []
         return [self.config.layout.probe(name) for name in self.extractors]
 
-    def _generator_file(self, name: str) -> Path:
-        entry = self.config.method(name).weights
-        if entry is not None:
-            return weights.stored(entry)
-        return self.config.layout.model(name, self.config.seeds(name)[0])
-
     def _perceptual(self, name: str) -> bool:
         return any(term.comparison == "perceptual" for term in self.config.method(name).losses.terms())
 
     def _extractor_file(self, name: str) -> Path:
-        entry = self.config.extractor_weights(name)
-        if entry is not None:
-            return weights.stored(entry)
+        return self._weights_of(name, self.config.extractor_weights(name))
+
+    def _weights_of(self, name: str, released: str | None) -> Path:
+        """Weights from the registry, else those that are trained here with the first seed."""
+        if released is not None:
+            return weights.stored(released)
         return self.config.layout.model(name, self.config.seeds(name)[0])
 
     def _map_weights(self, name: str) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from spsr.config import Config, load
+from spsr.reporting.runs import readable_lines
 from spsr.reporting.status import duration, places, read_progress, summary
 
 NOW = 1_000_000.0
@@ -69,3 +70,10 @@ def test_places_say_what_is_there(config: Config):
 )
 def test_durations_are_short(seconds: float, text: str):
     assert duration(seconds) == text
+
+
+def test_a_line_that_a_full_disk_cut_off_hides_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2, "sec{"began_at_step": 1}\n7\n{"step": 2}\n{"st')
+    assert readable_lines(path) == [{"step": 1}, {"step": 2}]
+    assert readable_lines(tmp_path / "missing.jsonl") == []

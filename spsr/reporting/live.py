@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from spsr.config import Config, load
 from spsr.reporting.curves import Points, curves
 from spsr.reporting.experiment import all_runs, complete, experiment_id, points_there, quiet_mlflow
-from spsr.reporting.runs import Run, read_lines
+from spsr.reporting.runs import Run, read_lines, readable_lines
 from spsr.reporting.tracking import CONTENT_TAG, tags_of
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class _Followed:
 
     def _points(self) -> Points:
         events = read_lines(self.run.folder / "events.jsonl")
-        return curves(events, read_lines(self.run.folder / "ledger.jsonl"), int(1000 * time.time()))
+        return curves(events, readable_lines(self.run.folder / "ledger.jsonl"), int(1000 * time.time()))
 
     def send(self) -> None:
         """Send what is not there yet."""

@@ -1,6 +1,7 @@
 """What the finished runs of a preset left on disk, as a reader of results sees it."""
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -99,7 +100,7 @@ class Run:
     @cached_property
     def ledger(self) -> list[dict[str, Any]]:
         """The lines of `ledger.jsonl`: what the training cost."""
-        return read_lines(self.folder / "ledger.jsonl")
+        return readable_lines(self.folder / "ledger.jsonl")
 
     @property
     def means(self) -> dict[str, float]:
@@ -139,6 +140,17 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
                 break
             raise InputError(f"{path}:{number}: not JSON; run the training again with --restart") from error
     return entries
+
+
+def readable_lines(path: Path) -> list[dict[str, Any]]:
+    """The JSON objects of a file, one a line; lines that a crash or a full disk cut off are left out."""
+    if not path.is_file():
+        return []
+    entries = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        with suppress(ValueError):
+            entries.append(json.loads(line))
+    return [entry for entry in entries if isinstance(entry, dict)]
 
 
 def finished_runs(config: Config) -> list[Run]:

@@ -1,14 +1,13 @@
 """How far each run of a preset is and what is left of it, and where its results are, from the files that jobs write."""
 
-import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Literal
 
 from spsr.config import Config
+from spsr.reporting.runs import readable_lines
 
 State = Literal["finished", "training", "stopped", "waiting"]
 _READINGS = 5
@@ -53,13 +52,13 @@ def read_progress(config: Config, name: str, seed: int, now: float | None = None
     folder = config.layout.run(name, seed)
     schedule = config.training_settings(name, seed).schedule
     iterations = schedule.iterations if schedule else 0
-    readings = _lines(folder / "ledger.jsonl")
+    readings = readable_lines(folder / "ledger.jsonl")
     starts = sum("began_at_step" in line for line in readings)
     rates = [line["iterations_per_s"] for line in readings if "iterations_per_s" in line]
     rate = median(rates[-_READINGS:]) if rates else None
     if config.layout.model(name, seed).is_file():
         return Progress(name, seed, "finished", iterations, iterations, rate, starts)
-    step = max((line.get("step", 0) for line in _lines(folder / "events.jsonl")), default=0)
+    step = max((line.get("step", 0) for line in readable_lines(folder / "events.jsonl")), default=0)
     if not readings:
         return Progress(name, seed, "waiting", 0, iterations, None, 0)
     last = readings[-1]
@@ -98,16 +97,3 @@ def duration(seconds: float) -> str:
         if seconds < limit:
             return text.format(seconds / unit)
     return f"{seconds / 86400:.1f} days"
-
-
-def _lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON lines of a file; a last line that is only half written is left out."""
-    if not path.is_file():
-        return []
-    found = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:
-            continue
-    return [line for line in found if isinstance(line, dict)]
