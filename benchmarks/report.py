@@ -1,0 +1,144 @@
+"""How long and how large the report of a full paper run is, on made-up results of that size.
+
+    python benchmarks/report.py --out benchmarks/report.json
+
+In a temporary folder: every method and seed of `configs/paper.yaml` with scores of 319 images, their files and LPIPS
+maps (hard links to one image of each size), a ledger and events of 5,000 lines, weights of 1 MB. Then `spsr report`,
+in a process of its own; with Chromium at hand also the time until the page has drawn itself.
+"""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+import yaml
+
+from spsr.config import CONFIGS, Config, load
+from spsr.evaluation.score import COLUMNS, write_csv
+from spsr.files import write_text
+from spsr.images import write_png
+
+IMAGES = {
+    "Set5": (5, (288, 288)),
+    "Set14": (14, (512, 512)),
+    "BSD100": (100, (480, 320)),
+    "General100": (100, (400, 400)),
+    "Urban100": (100, (1024, 768)),
+}
+"""Number and a usual size (width, height) of the benchmarks' images."""
+
+LINES = 5000
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+def picture(width: int, height: int, seed: int) -> np.ndarray:
+    """Smooth structure with a little noise, as photographs compress."""
+    y, x = np.mgrid[0:height, 0:width]
+    waves = np.stack([np.sin((x * (c + 1) + y * (seed % 7)) / 23) for c in range(3)], axis=-1)
+    noise = np.random.default_rng(seed).normal(scale=4, size=(height, width, 3))
+    return np.clip(128 + 90 * waves + noise, 0, 255).astype(np.uint8)
+
+
+def link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.link(source, target)
+
+
+def fill(config: Config) -> int:
+    """Write the results; the number of runs."""
+    layout, random = config.layout, np.random.default_rng(0)
+    names = {dataset: [f"img_{i:03d}" for i in range(count)] for dataset, (count, _) in IMAGES.items()}
+    for dataset, (_, (width, height)) in IMAGES.items():
+        for number, name in enumerate(names[dataset]):
+            write_png(layout.benchmark(dataset) / "HR" / f"{name}.png", picture(width, height, number))
+        write_png(Path(f"map-{dataset}.png"), picture(width // 4, height // 4, 1)[:, :, 0])
+    runs = 0
+    for method in config.methods:
+        for seed in config.seeds(method):
+            runs += 1
+            for dataset, images in names.items():
+                scores = random.uniform((0.1, 20, 0.6, 0.6), (0.4, 32, 0.9, 0.9), (len(images), 4))
+                frame = pd.DataFrame(scores, columns=list(COLUMNS[1:]))
+                frame.insert(0, "image", images)
+                write_csv(frame, layout.scores(method, seed, dataset))
+                for name in images:
+                    original = layout.benchmark(dataset) / "HR" / f"{name}.png"
+                    link(original, layout.images(method, seed, dataset) / f"{name}.png")
+                    link(Path(f"map-{dataset}.png"), layout.lpips_maps(method, seed, dataset) / f"{name}.png")
+            if config.method(method).source == "trained":
+                fill_run(config, method, seed)
+    return runs
+
+
+def fill_run(config: Config, method: str, seed: int) -> None:
+    """The files that a training leaves."""
+    folder = config.layout.run(method, seed)
+    settings = config.training_settings(method, seed).model_dump(mode="json")
+    write_text(folder / "run.yaml", yaml.safe_dump({"settings": settings}))
+    terms = {term.name: 0.1 for term in config.method(method).losses.terms()}
+    lines = [json.dumps({"step": 100 * i, "lr": 1e-4, "losses": terms}) for i in range(1, LINES + 1)]
+    write_text(folder / "events.jsonl", "\n".join(lines) + "\n")
+    entry = {"seconds": 9.0, "iterations_per_s": 11.0, "samples_per_s": 165.0, "data_wait": 0.01, "tflops": 90.0}
+    lines = [json.dumps({"step": 100 * i, "time": 1e9 + 9 * i, **entry}) for i in range(1, LINES + 1)]
+    write_text(folder / "ledger.jsonl", "\n".join(lines) + "\n")
+    (folder / "model.safetensors").write_bytes(bytes(2**20))
+
+
+def measured(command: list[str]) -> dict[str, float]:
+    """Wall seconds and peak memory of a command."""
+    began = time.perf_counter()
+    child = subprocess.Popen(command)
+    _, status, usage = os.wait4(child.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)}: failed")
+    return {"seconds": round(time.perf_counter() - began, 2), "peak_memory_mb": round(usage.ru_maxrss / 1024)}
+
+
+def opened(page: Path) -> float:
+    """Seconds until the browser's load event, by the page's own clock."""
+    script = (
+        "<script>addEventListener('load',()=>setTimeout(()=>{document.title='t'+performance.now()}))</script></body>"
+    )
+    probe = page.with_name("probe.html")
+    probe.write_text(page.read_text(encoding="utf-8").replace("</body>", script), encoding="utf-8")
+    switches = ["--headless", "--no-sandbox", "--disable-gpu", "--timeout=60000", "--dump-dom"]
+    command = [str(CHROMIUM), *switches, f"--user-data-dir={page.parent / 'profile'}", probe.resolve().as_uri()]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return float(text.split("<title>t")[1].split("<")[0]) / 1000
+
+
+def main(out: Annotated[Path, typer.Option(help="Where to write what was measured.")]) -> None:
+    """Measure, and write the numbers as JSON."""
+    out = out.resolve()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        os.environ["SPSR_RESOURCES"] = f"{folder}/resources"
+        config = load(CONFIGS / "paper.yaml")
+        runs = fill(config)
+        preset = ["--configfile", str(config.path)]
+        record: dict[str, object] = {
+            "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+            "runs": runs,
+            "images": sum(count for count, _ in IMAGES.values()),
+            "figures": measured([sys.executable, "-m", "spsr", "figure", "all", *preset]),
+            "report": measured([sys.executable, "-m", "spsr", "report", *preset]),
+            "page_mb": round(config.layout.report.stat().st_size / 1e6, 2),
+        }
+        if CHROMIUM is not None:
+            record["opened_seconds"] = sorted(round(opened(config.layout.report), 2) for _ in range(3))
+    write_text(out, json.dumps(record, indent=1) + "\n")
+    print(out.read_text())
+
+
+if __name__ == "__main__":
+    typer.run(main)
