@@ -1,7 +1,7 @@
 """Our training step beside a plain one, with the same networks and data, interleaved in one process.
 
-The plain step is what a straightforward port of the official code does: eager fp32 in NCHW, and a forward pass of the
-discriminators for every use. Ours is that of the preset (`--precision`, `--compile` and so on change it), with one
+The plain step is what a straightforward port of the official code does: eager fp32 in NCHW, a forward pass of the
+discriminators for every use, and Adam as PyTorch has it by default. Ours is that of the preset (`--precision`, `--compile` and so on change it), with one
 forward pass of each side in a step. Both are timed in turn, so that a busy machine slows both; the ratio of each pair
 is what counts.
 
@@ -50,6 +50,8 @@ def compare(config: Config, name: str, ours: Compute, device: torch.device, pair
     flops = cost.step_flops(config, name) * step_samples(config, name)
     torch.manual_seed(0)
     plain = rehearse(with_compute(config, PLAIN), name, device, share_forward=False)
+    for optimiser in (plain.optimiser, *(loss.optimiser for loss in plain.objective.adversarial)):
+        optimiser.param_groups[0]["fused"] = False
     torch.manual_seed(0)
     fast = rehearse(with_compute(config, ours), name, device)
     start = config.preset.recipe.fusion_warmup

@@ -13,14 +13,14 @@ def adam(parameters: Iterable[nn.Parameter], faster: Iterable[nn.Parameter] = ()
     """Adam as paper and official code set it: betas 0.9 and 0.999, eps 1e-8, no weight decay.
 
     Parameters among `faster` are a group of their own, whose `factor` on the learning rate `set_learning_rate` heeds.
-    Where several processes train together, gradients are averaged over them before each step.
+    One fused kernel updates all of them. Where several processes train together, gradients are averaged over them before each step.
     """
     parameters = list(parameters)
     fast = frozenset(faster)
     groups: list[dict[str, Any]] = [{"params": [parameter for parameter in parameters if parameter not in fast]}]
     if fast:
         groups.append({"params": [parameter for parameter in parameters if parameter in fast], "factor": factor})
-    optimiser = Adam(groups, betas=(0.9, 0.999), eps=1e-8)
+    optimiser = Adam(groups, betas=(0.9, 0.999), eps=1e-8, fused=True)
     optimiser.register_step_pre_hook(lambda *_: distributed.average_gradients(parameters))
     return optimiser
 
