@@ -160,7 +160,7 @@ def test_an_edited_key_or_one_of_another_preset_is_refused(toy: Config, tmp_path
 def test_methods_without_images_are_named(toy: Config) -> None:
     with pytest.raises(InputError, match="method 'rrdb': no images"):
         create(toy, toy.layout.study, ("rrdb", "esrgan"), (), 4, 0, 0)
-    with pytest.raises(InputError, match="benchmark 'Set15'"):
+    with pytest.raises(InputError, match="no benchmark 'Set15'; did you mean"):
         create(toy, toy.layout.study, METHODS, ("Set15",), 4, 0, 0)
     with pytest.raises(InputError, match="needs two methods"):
         create(toy, toy.layout.study, ("esrgan",), (), 4, 0, 0)

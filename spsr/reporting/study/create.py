@@ -12,7 +12,6 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from spsr.config import Config
-from spsr.config.validation import suggestion
 from spsr.errors import InputError
 from spsr.files import write_text
 from spsr.images import RGB, image_index, plain_name
@@ -49,12 +48,11 @@ def create(
     Raises:
         InputError: fewer than two methods or no image to rank, or `folder` holds another study.
     """
-    benchmarks = tuple(config.preset.data.benchmarks)
     for name in datasets:
-        if name not in benchmarks:
-            raise InputError(f"benchmark '{name}': not one of {config.path}{suggestion(name, benchmarks)}")
-    chosen = _methods(config, methods, datasets or benchmarks)
-    candidates = [_images_of_all(config, chosen, name) for name in datasets or benchmarks]
+        config.require_benchmark(name)
+    datasets = datasets or tuple(config.preset.data.benchmarks)
+    chosen = _methods(config, methods, datasets)
+    candidates = [_images_of_all(config, chosen, name) for name in datasets]
     random = np.random.default_rng(seed)
     places = _draw_evenly(candidates, trials + checks, random)
     drawn = [picture for place in places if (picture := find(config, place, 0)) is not None]
