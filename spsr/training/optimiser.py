@@ -13,7 +13,8 @@ def adam(parameters: Iterable[nn.Parameter], faster: Iterable[nn.Parameter] = ()
     """Adam as paper and official code set it: betas 0.9 and 0.999, eps 1e-8, no weight decay.
 
     Parameters among `faster` are a group of their own, whose `factor` on the learning rate `set_learning_rate` heeds.
-    One fused kernel updates all of them. Where several processes train together, gradients are averaged over them before each step.
+    One fused kernel updates all of them. Where several processes train together, gradients are averaged over them
+    before each step.
     """
     parameters = list(parameters)
     fast = frozenset(faster)
