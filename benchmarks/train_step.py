@@ -1,9 +1,9 @@
 """Our training step beside a plain one, with the same networks and data, interleaved in one process.
 
 The plain step is what a straightforward port of the official code does: eager fp32 in NCHW, a forward pass of the
-discriminators for every use, and Adam as PyTorch has it by default. Ours is that of the preset (`--precision`, `--compile` and so on change it), with one
-forward pass of each side in a step. Both are timed in turn, so that a busy machine slows both; the ratio of each pair
-is what counts.
+discriminators for every use, and Adam as PyTorch has it by default. Ours is that of the preset (`--precision`,
+`--compile` and so on change it), with one forward pass of each side in a step. Both are timed in turn, so that a busy
+machine slows both; the ratio of each pair is what counts.
 
     python benchmarks/train_step.py                                # small networks, what a CPU can do
     python benchmarks/train_step.py --configfile configs/paper.yaml --precision bf16 --channels-last   # a GPU
