@@ -1,5 +1,6 @@
 """What `make demo` must leave behind; run by `.ci/run` after it."""
 
+import json
 import re
 import subprocess
 import sys
@@ -56,3 +57,15 @@ def test_mlflow_holds_every_run_with_its_curve_and_scores():
         run = runs[f"{name}-seed0"]
         assert np.isfinite(run.data.metrics["Set5/lpips"])
         assert any(len(client.get_metric_history(run.info.run_id, key)) > 1 for key in run.data.metrics)
+
+
+def test_the_report_of_snakemake_itself_holds_tables_figures_and_captions(tmp_path: Path):
+    page = tmp_path / "snakemake.html"
+    command = [sys.executable, "-m", "snakemake", "--report", str(page)]
+    subprocess.run(command, capture_output=True, text=True, check=True)
+    text = page.read_text(encoding="utf-8")
+    for table in PIPELINE.config.preset.tables:
+        title = json.dumps(PIPELINE.config.table(table).title)[1:-1]
+        assert f"<strong>{table}: {title}</strong>" in text
+    for category in ("Tables", "Figures", "Report"):
+        assert f'"{category}"' in text
