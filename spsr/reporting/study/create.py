@@ -4,7 +4,7 @@ import base64
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -15,11 +15,14 @@ from spsr.config import Config
 from spsr.errors import InputError
 from spsr.files import write_text
 from spsr.images import RGB, image_index, plain_name
-from spsr.reporting.figures.pictures import Crop, Picture, find, method_files, method_pixels
+from spsr.reporting.figures.pictures import Crop, Picture, find, method_files, method_pixels, strongest_square
 from spsr.reporting.html import environment, inside_script
 from spsr.reporting.study.key import BLURRED, ORIGINAL, Key, Option, Trial, make_key, read_key, write_key
 
 PAPER_METHODS = ("srgan", "natsr", "esrgan", "spsr_g", "spsr_p")
+
+_PART = 0.5
+"""Side of the shown part of an image, as a share of the image's shorter side."""
 
 _BLUR_RADIUS = 6
 """Pixels; standard deviation of the Gaussian of an attention check."""
@@ -55,7 +58,8 @@ def create(
     candidates = [_images_of_all(config, chosen, name) for name in datasets]
     random = np.random.default_rng(seed)
     places = _draw_evenly(candidates, trials + checks, random)
-    drawn = [picture for place in places if (picture := find(config, place, 0)) is not None]
+    found = [picture for place in places if (picture := find(config, place, 0)) is not None]
+    drawn = [replace(picture, box=strongest_square(picture.hr, _PART)) for picture in found]
     if not drawn:
         raise InputError(f"{config.layout.root / 'images'}: no image is there from all of {', '.join(chosen)}")
     ranked = drawn[:trials]
