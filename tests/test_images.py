@@ -134,7 +134,11 @@ def test_decorations_are_removed_from_names(stem: str, name: str) -> None:
     assert plain_name(stem) == name
 
 
-@given(st.text(min_size=1, max_size=12), st.sampled_from(["_HR", "_LR", "_SR", "_SRF_4", "x4"]))
+# Of a stem that ends in a separator, `x4` takes the separator with it.
+STEMS = st.text(min_size=1, max_size=12).filter(lambda stem: stem[-1] not in "_-")
+
+
+@given(STEMS, st.sampled_from(["_HR", "_LR", "_SR", "_SRF_4", "x4"]))
 def test_a_decoration_more_changes_no_name(stem: str, decoration: str) -> None:
     assert plain_name(stem + decoration) == plain_name(stem)
     assert plain_name(plain_name(stem)) == plain_name(stem)

@@ -1,6 +1,7 @@
 """MLflow's server over the local store of a preset."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -22,7 +23,7 @@ def _answers(port: int) -> bool:
 
 
 def serve(config: Config, port: int, say: Callable[[str], None]) -> None:
-    """Run the server until it is interrupted.
+    """Run the server until it is interrupted or terminated; it never outlives this process's end by a signal.
 
     Args:
         say: told where to look, once the server answers.
@@ -38,6 +39,8 @@ def serve(config: Config, port: int, say: Callable[[str], None]) -> None:
     if _answers(port):
         raise InputError(f"--port {port}: something else answers there; choose another port")
     quiet_mlflow()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{store}"]
     command += ["--artifacts-destination", str(store.with_name("artifacts"))]
