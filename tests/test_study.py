@@ -139,6 +139,11 @@ def test_an_edited_foreign_partial_or_doubled_ballot_is_refused_and_nothing_writ
     ):
         with pytest.raises(InputError, match=complaint):
             collect(toy, toy.layout.study, [write(tmp_path, content)])
+    cut = write(tmp_path, good)
+    cut.write_text(cut.read_text()[:-20])
+    for path in (cut, tmp_path / "missing.json"):
+        with pytest.raises(InputError, match="cannot be read as a ballot; give the files that raters saved"):
+            collect(toy, toy.layout.study, [path])
     twice = [write(tmp_path, good, "a.json"), write(tmp_path, good, "b.json")]
     with pytest.raises(InputError, match=r"has voted in .*a\.json already"):
         collect(toy, toy.layout.study, twice)

@@ -81,7 +81,10 @@ def read_ballots(files: Sequence[Path], key: Key) -> Votes:
 
 
 def _read(path: Path, key: Key) -> Ballot:
-    source = Source(path)
+    try:
+        source = Source(path)
+    except InputError as error:
+        raise InputError(f"{path}: cannot be read as a ballot; give the files that raters saved, unchanged") from error
     ballot = validate(Ballot, source.data, source)
     if ballot.study != key.study:
         raise InputError(f"{path}: is a ballot of another study; leave it out, or give that study's folder by --out")
