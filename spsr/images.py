@@ -110,6 +110,11 @@ def plain_name(stem: str) -> str:
     return stem
 
 
+def images_by_name(folder: Path) -> dict[str, Path]:
+    """The images of `folder` by their `plain_name`; `InputError` as for `image_index`."""
+    return {plain_name(stem): path for stem, path in image_index(folder).items()}
+
+
 def select_role(index: Mapping[str, Path], role: Role) -> dict[str, Path]:
     """The HR (or LR) images of a folder that keeps several kinds of one benchmark side by side.
 

@@ -11,7 +11,7 @@ from urllib.request import urlopen
 
 import pytest
 from browser import needs_chromium, open_page
-from synthetic import toy_config, write_images, write_run, write_scores
+from synthetic import toy_config, write_results
 
 from spsr.files import write_text
 from spsr.reporting import experiment, tracking
@@ -33,10 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[s
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         config = toy_config(folder)
-        write_scores(config, methods=METHODS)
-        for name in METHODS[1:]:
-            write_run(config, name, 0)
-        write_images(config, METHODS)
+        write_results(config, METHODS)
         write_text(config.layout.report, f"<!doctype html><title>report</title><p>{REPORT}</p>")
         tracking.track(config)
         from mlflow import MlflowClient

@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from synthetic import made_up_scores, toy_config, write_images, write_run, write_scores
+from synthetic import made_up_scores, toy_config, write_results
 
 from spsr.config import Config
 from spsr.errors import InputError
@@ -32,10 +32,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> C
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     config = toy_config(tmp_path)
-    write_scores(config, methods=METHODS)
-    for name in METHODS[1:]:
-        write_run(config, name, 0)
-    write_images(config, METHODS)
+    write_results(config, METHODS)
     experiment.database(config).parent.mkdir(parents=True)
     shutil.copyfile(empty_store, experiment.database(config))
     return config

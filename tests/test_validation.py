@@ -13,16 +13,19 @@ from spsr.config import Config
 from spsr.errors import InputError
 from spsr.evaluation.upscale import upscale_image
 from spsr.files import write_text
-from spsr.images import degrade
+from spsr.images import degrade, write_png
 from spsr.metrics import psnr
 from spsr.reporting.curves import curves
 from spsr.training.loop import run
 from spsr.training.validation import Validation, validation_of
 
 
-def validation(every: int) -> Validation:
-    images = [photograph(i, 64) for i in range(2)]
-    return Validation("Set5", every, tuple((degrade(hr), hr) for hr in images))
+def validation(folder: Path, every: int) -> Validation:
+    files = tuple((folder / f"lr{i}.png", folder / f"hr{i}.png") for i in range(2))
+    for i, (lr, hr) in enumerate(files):
+        write_png(hr, photograph(i, 64))
+        write_png(lr, degrade(photograph(i, 64)))
+    return Validation("Set5", every, files)
 
 
 def looks(out: Path) -> list[dict[str, float]]:
@@ -38,7 +41,7 @@ def train(config: Config, name: str, out: Path, looked_at: Validation | None) ->
 def test_a_validated_training_has_a_curve_and_the_same_weights_and_events(tmp_path: Path) -> None:
     config = toy_config(tmp_path)
     train(config, "spsr_g", tmp_path / "plain", None)
-    train(config, "spsr_g", tmp_path / "validated", validation(every=6))
+    train(config, "spsr_g", tmp_path / "validated", validation(tmp_path, every=6))
     for name in ("model.safetensors", "events.jsonl"):
         assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "validated" / name).read_bytes()
     assert not looks(tmp_path / "plain")
@@ -51,7 +54,7 @@ def test_a_validated_training_has_a_curve_and_the_same_weights_and_events(tmp_pa
 
 def test_what_is_measured_is_what_an_evaluation_would_measure(tmp_path: Path) -> None:
     task, _ = small_task(toy_config(tmp_path), "spsr_g")
-    looked_at = validation(every=1)
+    looked_at = validation(tmp_path, every=1)
     expected = np.mean([psnr(upscale_image(task.model, lr), hr) for lr, hr in looked_at.pairs])
     before = {name: value.clone() for name, value in task.model.state_dict().items()}
     assert looked_at.measure(task.model) == {"Set5/psnr": pytest.approx(expected, abs=1e-4)}

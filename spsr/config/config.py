@@ -106,6 +106,11 @@ class Config:
             return first
         return self.preset.seeds
 
+    def images(self, method: str, seed: int | str, dataset: str) -> Path:
+        """Folder of a method's super-resolved images of a benchmark: its own where they come from elsewhere."""
+        foreign = self.method(method).images
+        return self.layout.images(method, seed, dataset) if foreign is None else Path(foreign) / dataset
+
     @cached_property
     def starting_points(self) -> frozenset[str]:
         """Methods whose generators others start from."""

@@ -45,10 +45,8 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress | None = N
             if benchmarks[dataset].optional:
                 continue
             raise InputError(f"{originals}: {dataset} is not prepared; run `spsr prepare {dataset}` for this preset")
-        if upscaler is None:
-            images = Path(str(method.images)) / dataset
-        else:
-            images = layout.images(name, seed, dataset)
+        images = config.images(name, seed, dataset)
+        if upscaler is not None:
             if folder is not None and isinstance(upscaler, nn.Module):
                 upscale_with_maps(upscaler, originals, Path(folder) / dataset, images)
             else:

@@ -1,19 +1,19 @@
 """Super-resolving image files with a network or with bicubic interpolation, in bounded memory."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import torch
 from torch import nn
 
 from spsr.errors import InputError
 from spsr.evaluation.split import split_at_upsampling
 from spsr.images import RGB, SCALE, bicubic, by_stem, degrade, image_index, read_rgb, select_role, write_png
+from spsr.models.inference import inferring, run, to_input
 from spsr.resize import imresize, to_uint8
 
 Upscaler = nn.Module | Literal["bicubic"]
@@ -72,20 +72,20 @@ def upscale_image(
     if overlap < 0 or tile <= 2 * overlap:
         raise InputError(f"tile: {tile} pixels are not more than twice the overlap of {overlap}; use larger tiles")
     report = on_tile or (lambda fraction: None)
-    with _ready(model):
+    with inferring(model) if isinstance(model, nn.Module) else nullcontext():
         if not isinstance(model, nn.Module):
             return _tiled(image.shape, tile, overlap, lambda at, _: to_uint8(imresize(image[at], SCALE)), report)
         large = image.shape[0] * image.shape[1] > tile * tile
         split = split_at_upsampling(model) if large else None
         if split is None:
-            return _tiled(image.shape, tile, overlap, lambda at, _: _run(model, _tensor(image[at], model)), report)
+            return _tiled(image.shape, tile, overlap, lambda at, _: run(model, to_input(image[at], model)), report)
 
         def block(at: Window, block_report: TileProgress) -> RGB:
-            lr = _tensor(image[at], model)
+            lr = to_input(image[at], model)
             features, size = split.extract(lr), lr.shape[2:]
 
             def reconstruct(inner: Window, _: TileProgress) -> RGB:
-                return _run(split.reconstruct, *split.window(features, size, *inner))
+                return run(split.reconstruct, *split.window(features, size, *inner))
 
             return _tiled(size, tile, split.context, reconstruct, block_report)
 
@@ -229,36 +229,6 @@ def _pieces(length: int, tile: int, overlap: int) -> list[_Piece]:
         _Piece(max(first - overlap, 0), first, last, min(last + overlap, length))
         for first, last in itertools.pairwise(cuts)
     ]
-
-
-def _tensor(image: RGB, model: nn.Module) -> torch.Tensor:
-    """uint8 H×W×3 → 1×3×H×W in [0, 1], of the type and on the device of the network's parameters."""
-    parameter = next(model.parameters(), torch.empty(0))
-    pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
-    return pixels.to(parameter.device, parameter.dtype) / 255
-
-
-def _run(network: nn.Module, *inputs: torch.Tensor) -> RGB:
-    """The first output of a network as uint8 sH×sW×3: clipped to [0, 1], times 255, rounded."""
-    output = network(*inputs)
-    sr: torch.Tensor = output[0] if isinstance(output, tuple | list) else output
-    levels = sr[0].clamp(0, 1).mul(255).round().to(torch.uint8)
-    return levels.permute(1, 2, 0).cpu().numpy()
-
-
-@contextmanager
-def _ready(model: Upscaler) -> Iterator[None]:
-    """Within the block, a network is in evaluation mode and records no gradients."""
-    if not isinstance(model, nn.Module):
-        yield
-        return
-    training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        model.train(training)
 
 
 def _tile_report(progress: Progress | None, number: int, total: int, stem: str) -> TileProgress | None:

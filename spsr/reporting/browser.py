@@ -11,7 +11,7 @@ from PIL import Image
 
 from spsr.config import Config
 from spsr.evaluation.score import read_csv
-from spsr.images import image_index, plain_name
+from spsr.images import image_index, images_by_name, plain_name
 from spsr.reporting.runs import Run
 from spsr.reporting.scores import METRIC_TITLES
 
@@ -45,10 +45,8 @@ def image_data(config: Config, runs: list[Run]) -> list[dict[str, Any]]:
     maps: dict[tuple[str, str], dict[str, Path]] = {}
     for run in runs:
         for dataset in run.score_files:
-            folder = config.layout.images(run.name, run.seed, dataset)
-            foreign = config.method(run.name).images
-            folders[run.title, dataset] = _by_name(Path(foreign) / dataset if foreign else folder)
-            maps[run.title, dataset] = _by_name(config.layout.lpips_maps(run.name, run.seed, dataset))
+            folders[run.title, dataset] = _results(config.images(run.name, run.seed, dataset))
+            maps[run.title, dataset] = _results(config.layout.lpips_maps(run.name, run.seed, dataset))
     found: list[dict[str, Any]] = []
     for dataset in config.preset.data.benchmarks:
         originals = config.layout.benchmark(dataset) / "HR"
@@ -74,10 +72,8 @@ def image_data(config: Config, runs: list[Run]) -> list[dict[str, Any]]:
     return found
 
 
-def _by_name(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return {}
-    return {plain_name(stem): path for stem, path in image_index(folder).items()}
+def _results(folder: Path) -> dict[str, Path]:
+    return images_by_name(folder) if folder.is_dir() and any(folder.iterdir()) else {}
 
 
 def _address(path: Path, here: Path) -> str:

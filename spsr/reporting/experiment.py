@@ -82,10 +82,14 @@ def experiment_id(client: "MlflowClient", config: Config, local: bool) -> str:
     return str(client.create_experiment(name, artifact_location=place, tags=tags))
 
 
+def mark_of(config: Config) -> str:
+    """The mark of a reduced preset as the first paragraph of a description; empty without one."""
+    return f"**{config.preset.mark}**\n\n" if config.preset.mark else ""
+
+
 def _note_of(config: Config) -> str:
-    mark = f"**{config.preset.mark}**\n\n" if config.preset.mark else ""
     return (
-        f"{mark}Preset `{config.preset.preset}`. One run for each method and seed. Runs of a table: "
+        f"{mark_of(config)}Preset `{config.preset.preset}`. One run for each method and seed. Runs of a table: "
         f"`tags.table1 = 'yes'`; deltas of a method: `tags.parent = 'spsr_g'`. Report: `{config.layout.report}`, and "
         f"among the artifacts of the run `{REPORT}`."
     )

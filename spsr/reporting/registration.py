@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
+from spsr.reporting.experiment import mark_of
 from spsr.reporting.runs import Run
 
 if TYPE_CHECKING:
@@ -52,9 +53,9 @@ def _version(client: "MlflowClient", name: str, run_id: str, seed: str, weights:
 
 def _create(client: "MlflowClient", name: str, known: "MlflowRun", run: Run, weights: str) -> "ModelVersion":
     if not client.search_registered_models(f"name = '{name}'"):
-        mark = f"**{run.config.preset.mark}**\n\n" if run.config.preset.mark else ""
-        description = f"{mark}{run.declared.title} of the preset `{run.config.preset.preset}`, one version a training."
-        client.create_registered_model(name, {"preset": run.config.preset.preset}, description)
+        preset = run.config.preset.preset
+        text = f"{mark_of(run.config)}{run.declared.title} of the preset `{preset}`, one version a training."
+        client.create_registered_model(name, {"preset": preset}, text)
     return client.create_model_version(
         name,
         f"runs:/{known.info.run_id}/{_FOLDER}",

@@ -118,10 +118,8 @@ class Run:
     def samples(self) -> list[tuple[str, Path]]:
         """The first super-resolved image of each benchmark."""
         found = []
-        foreign = None if self.is_extractor else self.config.method(self.name).images
         for dataset in self.score_files:
-            own = self.config.layout.images(self.name, self.seed, dataset)
-            folder = own if foreign is None else Path(foreign) / dataset
+            folder = self.config.images(self.name, self.seed, dataset)
             if images := sorted(folder.glob("*.png")):
                 found.append((dataset, images[0]))
         return found

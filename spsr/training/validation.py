@@ -4,16 +4,17 @@ The weights do not depend on it, and neither does `events.jsonl`: what is found 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from spsr.config import Config
 from spsr.errors import InputError
 from spsr.images import RGB, image_index, read_rgb
 from spsr.metrics import psnr
-from spsr.resize import to_uint8
+from spsr.models.inference import inferring, run, to_input
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,17 @@ class Validation:
     Attributes:
         benchmark: their name.
         every: steps between two looks; the last step is always one.
-        pairs: LR and HR images, uint8 h×w×3 and 4h×4w×3.
+        files: LR and HR images of the same pictures.
     """
 
     benchmark: str
     every: int
-    pairs: tuple[tuple[RGB, RGB], ...]
+    files: tuple[tuple[Path, Path], ...]
+
+    @cached_property
+    def pairs(self) -> list[tuple[RGB, RGB]]:
+        """The images, uint8 h×w×3 and 4h×4w×3; read when they are first needed."""
+        return [(read_rgb(lr), read_rgb(hr)) for lr, hr in self.files]
 
     def is_due(self, step: int, iterations: int) -> bool:
         """Whether to look after `step` steps."""
@@ -36,13 +42,8 @@ class Validation:
 
     def measure(self, generator: nn.Module) -> dict[str, float]:
         """`BENCHMARK/psnr` in dB, as the tables' protocol has it; the generator is left as it was."""
-        mode = generator.training
-        generator.eval()
-        try:
-            with torch.inference_mode():
-                values = [psnr(_upscale(generator, lr), hr) for lr, hr in self.pairs]
-        finally:
-            generator.train(mode)
+        with inferring(generator):
+            values = [psnr(run(generator, to_input(lr, generator)), hr) for lr, hr in self.pairs]
         return {f"{self.benchmark}/psnr": float(np.mean(values))}
 
 
@@ -62,13 +63,5 @@ def validation_of(config: Config) -> Validation | None:
             f"run `spsr prepare {declared.benchmark} --configfile {config.path}`"
         )
     small = image_index(folder / "LR")
-    pairs = tuple((read_rgb(small[name]), read_rgb(file)) for name, file in image_index(folder / "HR").items())
-    return Validation(declared.benchmark, declared.every, pairs)
-
-
-def _upscale(generator: nn.Module, lr: RGB) -> RGB:
-    parameter = next(generator.parameters())
-    image = torch.from_numpy(lr).permute(2, 0, 1)[None].to(parameter.device, torch.float32) / 255
-    output = generator(image)
-    sr: Tensor = output[0] if isinstance(output, tuple) else output
-    return to_uint8(255 * sr[0].clamp(0, 1).permute(1, 2, 0).float().cpu().numpy())
+    files = tuple((small[name], original) for name, original in image_index(folder / "HR").items())
+    return Validation(declared.benchmark, declared.every, files)

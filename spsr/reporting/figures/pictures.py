@@ -12,7 +12,7 @@ from spsr.config import CONFIGS, Config
 from spsr.config.validation import Strict, validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
-from spsr.images import RGB, image_index, plain_name, read_rgb
+from spsr.images import RGB, image_index, images_by_name, plain_name, read_rgb
 from spsr.reporting.scores import belongs
 
 Sample = TypeVar("Sample", bound=np.generic)
@@ -131,11 +131,8 @@ def method_files(config: Config, method: str, dataset: str) -> dict[str, Path]:
     """The super-resolved images of a method's first seed by `plain_name`; none if it was not run."""
     if not belongs(config, method):
         return {}
-    foreign = config.method(method).images
-    folder = Path(foreign) / dataset if foreign else config.layout.images(method, config.seeds(method)[0], dataset)
-    if not folder.is_dir():
-        return {}
-    return {plain_name(stem): file for stem, file in image_index(folder).items()}
+    folder = config.images(method, config.seeds(method)[0], dataset)
+    return images_by_name(folder) if folder.is_dir() else {}
 
 
 def method_pixels(config: Config, method: str, picture: Picture) -> RGB | None:

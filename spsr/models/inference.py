@@ -1,0 +1,37 @@
+"""Giving an image to a network, and taking its result as an image."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+
+from spsr.images import RGB
+
+
+@contextmanager
+def inferring(network: nn.Module) -> Iterator[None]:
+    """Within the block, a network is in evaluation mode and records no gradients."""
+    training = network.training
+    network.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        network.train(training)
+
+
+def to_input(image: RGB, network: nn.Module) -> torch.Tensor:
+    """uint8 H×W×3 → 1×3×H×W in [0, 1], of the type and on the device of the network's parameters."""
+    parameter = next(network.parameters(), torch.empty(0))
+    pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
+    return pixels.to(parameter.device, parameter.dtype) / 255
+
+
+def run(network: nn.Module, *inputs: torch.Tensor) -> RGB:
+    """The first output of a network as uint8 sH×sW×3: clipped to [0, 1], times 255, rounded."""
+    output = network(*inputs)
+    sr: torch.Tensor = output[0] if isinstance(output, tuple | list) else output
+    levels = sr[0].clamp(0, 1).mul(255).round().to(torch.uint8)
+    return levels.permute(1, 2, 0).cpu().numpy()
