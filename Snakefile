@@ -9,7 +9,7 @@ from pathlib import Path
 
 from snakemake.utils import min_version
 
-from spsr.jobs import forecast
+from spsr.cluster.requests import forecast
 from spsr.pipeline import named_preset, open_pipeline
 
 min_version("9.20")

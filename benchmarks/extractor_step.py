@@ -18,9 +18,9 @@ import torch
 from spsr.config import Compute, Schedule
 from spsr.data.pack import Pack
 from spsr.models import build
-from spsr.training.extractor import ExtractorTask
+from spsr.training.extraction.pretext import Contrastive, Jigsaw, Pretext
+from spsr.training.extraction.task import ExtractorTask
 from spsr.training.patches import PatchSampler
-from spsr.training.pretext import Contrastive, Jigsaw, Pretext
 
 
 def noise_pack(side: int, images: int) -> Pack:

@@ -26,7 +26,7 @@ from spsr.losses import Objective
 from spsr.models import from_checkpoint
 from spsr.models.cost import forward_backward_flops, forward_flops
 from spsr.training import cost
-from spsr.training.extractors import load_nse
+from spsr.training.extraction.weights import load_nse
 from spsr.training.objective import FrozenNetworks, build_objective, load_vgg19
 
 PATCH = 128

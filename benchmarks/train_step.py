@@ -20,10 +20,10 @@ from pathlib import Path
 import torch
 
 from spsr.config import CONFIGS, Compute, Config, load
+from spsr.planning.rehearsal import rehearse
 from spsr.training import cost
 from spsr.training.method import step_samples
 from spsr.training.process import set_up
-from spsr.training.rehearsal import rehearse
 from spsr.training.super_resolution import SuperResolutionTask
 
 METHODS = ("spsr_g", "spsr_p", "esrgan")

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from spsr.cluster.requests import Job, Requests, Run, planned_minutes
+from spsr.cluster.site import load_site
 from spsr.config import Config, digest, load, resources
 from spsr.config.preset import ImageSource
 from spsr.config.settings import MAP_WEIGHTS, NATURALNESS
-from spsr.config.site import load_site
 from spsr.data import datasets, registry, weights
 from spsr.errors import InputError
 from spsr.images import is_image
-from spsr.jobs import Job, Requests, Run, planned_minutes
 from spsr.plugins import source_file
 from spsr.reporting.figures.pictures import figure_data
 

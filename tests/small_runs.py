@@ -15,14 +15,14 @@ from spsr.config.settings import NATURALNESS
 from spsr.errors import Stopped
 from spsr.models import build
 from spsr.training import checkpoints, process
-from spsr.training.extractor import ExtractorTask
+from spsr.training.extraction.pretext import Contrastive
+from spsr.training.extraction.pretrain import extractor_training, write_untrained
+from spsr.training.extraction.task import ExtractorTask
 from spsr.training.loop import Task, run
 from spsr.training.method import method_training
 from spsr.training.naturalness import naturalness_training
 from spsr.training.objective import FrozenNetworks, build_objective
 from spsr.training.patches import PatchSampler
-from spsr.training.pretext import Contrastive
-from spsr.training.pretrain import extractor_training, write_untrained
 from spsr.training.seeding import seeded
 from spsr.training.super_resolution import SuperResolutionTask
 from spsr.training.training import carry_out

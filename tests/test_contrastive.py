@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from spsr.errors import InputError
-from spsr.training import cells, contrastive
+from spsr.training.extraction import cells, contrastive
 
 SAMPLINGS = ("h", "v", "c")
 

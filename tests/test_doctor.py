@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from spsr.cluster.site import Site
 from spsr.config import load
-from spsr.config.site import Site
 from spsr.doctor import Finding, check_machine, check_slurm
 from spsr.pipeline import Pipeline
 

@@ -18,7 +18,7 @@ from spsr.errors import InputError
 from spsr.images import write_png
 from spsr.models import build, from_checkpoint, identity, save
 from spsr.pipeline import Pipeline
-from spsr.reporting.tables import make_table
+from spsr.reporting.tables.formats import make_table
 from spsr.training.method import input_hashes
 
 PAGE = CONFIGS.parent / "docs" / "extending.md"

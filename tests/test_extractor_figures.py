@@ -7,7 +7,7 @@ import pytest
 from spsr.config import load
 from spsr.errors import InputError
 from spsr.images import write_png
-from spsr.reporting import extractor_figures as figures
+from spsr.reporting.figures import extractors as figures
 
 
 @pytest.fixture

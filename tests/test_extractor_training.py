@@ -14,13 +14,13 @@ from small_runs import pretrain
 from spsr.config import Schedule, load
 from spsr.data.pack import Pack
 from spsr.errors import InputError, Stopped
-from spsr.evaluation import probe as probing
 from spsr.images import write_png
 from spsr.models import build
-from spsr.training.extractor import ExtractorTask
+from spsr.training.extraction import probe as probing
+from spsr.training.extraction.pretext import Contrastive, Jigsaw
+from spsr.training.extraction.pretrain import without
+from spsr.training.extraction.task import ExtractorTask
 from spsr.training.patches import PatchSampler
-from spsr.training.pretext import Contrastive, Jigsaw
-from spsr.training.pretrain import without
 
 CONTRASTIVE = Schedule(iterations=4, batch=2, patch=96, learning_rate=1e-3, log_every=1, checkpoint_every=2)
 JIGSAW = Schedule(iterations=4, batch=4, patch=64, learning_rate=1e-3, log_every=1, checkpoint_every=2)
@@ -200,7 +200,7 @@ def test_patches_are_dense_and_end_with_the_image():
 
 
 def test_the_jigsaw_task_starts_from_features_of_a_size_that_its_classifier_can_tell_apart(config):
-    from spsr.training.pretrain import extractor_task
+    from spsr.training.extraction.pretrain import extractor_task
 
     image = torch.from_numpy(waves(100, 120, 0)).permute(2, 0, 1)[None] / 255
     spread = {}

@@ -6,7 +6,7 @@ import torch
 from spsr.config import load
 from spsr.errors import InputError
 from spsr.models import build, save
-from spsr.training.extractors import extractor_file, load_extractor, load_nse
+from spsr.training.extraction.weights import extractor_file, load_extractor, load_nse
 
 
 @pytest.fixture

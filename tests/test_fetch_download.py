@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from spsr.data.download import ATTEMPTS, download
+from spsr.data.fetching.download import ATTEMPTS, download
+from spsr.data.fetching.sources import obtain
 from spsr.data.hashing import SourceError, check_file
 from spsr.data.registry import PageSource, UrlSource
-from spsr.data.sources import obtain
 from spsr.errors import InputError
 
 CONTENT = bytes(range(256)) * 4096

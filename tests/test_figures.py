@@ -13,7 +13,7 @@ from spsr.errors import InputError
 from spsr.reporting.figures import catalogue, edge
 from spsr.reporting.figures.losses import curves
 from spsr.reporting.figures.pictures import FIGURES_FILE, Crop, figure_data, find, find_all, strongest_square
-from spsr.reporting.runs import Run
+from spsr.results.runs import Run
 
 
 @pytest.fixture

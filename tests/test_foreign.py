@@ -15,7 +15,7 @@ from spsr.evaluation import evaluate as evaluation
 from spsr.evaluation.score import read_csv, score_pairs
 from spsr.images import write_png
 from spsr.models import build, official, save
-from spsr.reporting.tables import make_table
+from spsr.reporting.tables.formats import make_table
 
 NAME = "theirs"
 
@@ -110,8 +110,8 @@ def test_a_table_without_foreign_results_has_no_such_mark(place: Path):
 def test_it_is_a_run_in_mlflow_that_says_so(place: Path, monkeypatch: pytest.MonkeyPatch):
     from mlflow import MlflowClient
 
-    from spsr.reporting.experiment import tracking_uri
-    from spsr.reporting.tracking import track
+    from spsr.tracking.experiment import tracking_uri
+    from spsr.tracking.track import track
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     write_their_images()

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from spsr.errors import InputError
-from spsr.training import cells, jigsaw
+from spsr.training.extraction import cells, jigsaw
 
 
 def test_permutations_are_lexicographic():

@@ -14,7 +14,8 @@ from synthetic import toy_config, write_run, write_scores
 from spsr.cli.live import logged_live
 from spsr.config import Config
 from spsr.files import write_text
-from spsr.reporting import experiment, tracking
+from spsr.tracking import experiment
+from spsr.tracking import track as tracking
 
 pytestmark = pytest.mark.xdist_group("mlflow server")
 RUN = "spsr_g_wo_gb"
@@ -63,7 +64,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixture
 
 
 def sender(config: Config, server: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "spsr.reporting.live", str(config.path), RUN, "0"]
+    command = [sys.executable, "-m", "spsr.tracking.live", str(config.path), RUN, "0"]
     return subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, "MLFLOW_TRACKING_URI": server})
 
 

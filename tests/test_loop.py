@@ -16,8 +16,8 @@ from spsr.config import Config, Schedule, TrainingSettings, load
 from spsr.errors import InputError, RunFailed, Stopped
 from spsr.models import build
 from spsr.training import checkpoints, events, record
-from spsr.training.autopsy import replay
-from spsr.training.determinism import verify_determinism
+from spsr.training.debug.autopsy import replay
+from spsr.training.debug.determinism import verify_determinism
 from spsr.training.loop import run, seed_step
 
 

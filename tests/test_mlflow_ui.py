@@ -14,7 +14,8 @@ from browser import needs_chromium, open_page
 from synthetic import toy_config, write_results
 
 from spsr.files import write_text
-from spsr.reporting import experiment, tracking
+from spsr.tracking import experiment
+from spsr.tracking import track as tracking
 
 METHODS = ("bicubic", "rrdb", "spsr_g_wo_gb")
 REPORT = "the report of the toy preset"

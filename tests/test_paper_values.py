@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spsr.config import load
-from spsr.reporting.values import Key, decimals, paper_values
+from spsr.results.paper import Key, decimals, paper_values
 
 PAPER = Path(__file__).resolve().parents[2] / "shared" / "paper.txt"
 

@@ -12,9 +12,9 @@ from synthetic import toy_config
 
 from spsr.config import Config
 from spsr.pipeline import Pipeline
+from spsr.planning.plan import Job, as_data, draw_gantt, hours, ledger_rate, list_jobs, of_table, schedule_jobs
 from spsr.training import cost
 from spsr.training.memory import counting_saved_tensors
-from spsr.training.plan import Job, as_data, draw_gantt, hours, ledger_rate, list_jobs, of_table, schedule_jobs
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ from browser import needs_chromium, open_page
 from synthetic import toy_config, write_images, write_run, write_scores
 
 from spsr.config import Config
-from spsr.reporting.browser import image_data
-from spsr.reporting.report import make_report
-from spsr.reporting.runs import finished_runs
+from spsr.reporting.report.browser import image_data
+from spsr.reporting.report.page import make_report
+from spsr.results.runs import finished_runs
 
 
 @pytest.fixture

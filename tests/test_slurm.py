@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
+from spsr.cluster.requests import Requests, forecast, planned_minutes
+from spsr.cluster.site import Site, load_site
+from spsr.cluster.slot import distributed_command, minutes_left
 from spsr.config import CONFIGS, load
-from spsr.config.site import Site, load_site
 from spsr.errors import InputError
 from spsr.files import write_text
-from spsr.jobs import Requests, forecast, planned_minutes
 from spsr.pipeline import Pipeline
-from spsr.slot import distributed_command, minutes_left
 
 ROOT = CONFIGS.parent
 RUN = SimpleNamespace(name="spsr_g", seed="0")

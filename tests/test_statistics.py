@@ -10,13 +10,13 @@ from synthetic import toy_config, write_scores
 from spsr.config import Config
 from spsr.errors import InputError
 from spsr.evaluation.score import read_csv, write_csv
-from spsr.reporting import claims
-from spsr.reporting.cells import Cell, fill
-from spsr.reporting.claims import check, check_all, read_claims
-from spsr.reporting.scores import Scores
-from spsr.reporting.statistics import against_parent, difference, holm, paired_bootstrap, wilcoxon
-from spsr.reporting.values import Key
-from spsr.reporting.verdicts import summary, verdict, verdicts
+from spsr.reporting.report import claims
+from spsr.reporting.report.claims import check, check_all, read_claims
+from spsr.reporting.report.verdicts import summary, verdict, verdicts
+from spsr.reporting.tables.cells import Cell, fill
+from spsr.results.paper import Key
+from spsr.results.scores import Scores
+from spsr.results.statistics import against_parent, difference, holm, paired_bootstrap, wilcoxon
 
 
 @pytest.fixture

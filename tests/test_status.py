@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from spsr.config import Config, load
-from spsr.reporting.runs import readable_lines
-from spsr.reporting.status import duration, places, read_progress, summary
+from spsr.results.runs import readable_lines
+from spsr.results.status import duration, places, read_progress, summary
 
 NOW = 1_000_000.0
 

@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 from spsr.cli import app
 from spsr.config import Config
 from spsr.errors import InputError
-from spsr.reporting.study.ballots import Answer, checksum
-from spsr.reporting.study.collect import collect
-from spsr.reporting.study.create import create
-from spsr.reporting.study.key import BLURRED, Key
-from spsr.reporting.study.ranking import PRIOR, bradley_terry, pairwise_wins, summarise
+from spsr.study.ballots import Answer, checksum
+from spsr.study.collect import collect
+from spsr.study.create import create
+from spsr.study.key import BLURRED, Key
+from spsr.study.ranking import PRIOR, bradley_terry, pairwise_wins, summarise
 
 METHODS = ("bicubic", "esrgan", "spsr_g")
 

@@ -25,7 +25,7 @@ from spsr.models.initialise import initialise_from
 from spsr.models.outdoor_scene import OutdoorSceneSeg
 from spsr.models.segmentation import CATEGORIES, colour_rule, from_voc, provider
 from spsr.models.sftgan import SFTGAN, AuxiliaryDiscriminator, is_conditional
-from spsr.reporting.tables import make_table
+from spsr.reporting.tables.formats import make_table
 from spsr.resize import imresize
 from spsr.training.optimiser import adam
 from spsr.training.patches import Batch

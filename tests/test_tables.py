@@ -16,10 +16,10 @@ from typer.testing import CliRunner
 from spsr.config import Config
 from spsr.errors import InputError
 from spsr.evaluation.score import write_csv
-from spsr.reporting.cells import fill, places
-from spsr.reporting.intervals import interval
-from spsr.reporting.latex import escape
-from spsr.reporting.tables import COLUMNS, WRITERS, make_table
+from spsr.reporting.tables.cells import fill, places
+from spsr.reporting.tables.formats import COLUMNS, WRITERS, make_table
+from spsr.reporting.tables.latex import escape
+from spsr.results.intervals import interval
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from spsr.config import Config
 from spsr.errors import InputError
 from spsr.evaluation.score import write_csv
 from spsr.files import write_text
-from spsr.reporting import experiment, tracking
-from spsr.reporting.server import serve
+from spsr.tracking import experiment
+from spsr.tracking import track as tracking
+from spsr.tracking.server import serve
 
 METHODS = ("bicubic", "rrdb", "spsr_g_wo_gb")
 

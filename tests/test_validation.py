@@ -15,7 +15,7 @@ from spsr.evaluation.upscale import upscale_image
 from spsr.files import write_text
 from spsr.images import degrade, write_png
 from spsr.metrics import psnr
-from spsr.reporting.curves import curves
+from spsr.results.curves import curves
 from spsr.training.loop import run
 from spsr.training.validation import Validation, validation_of
 

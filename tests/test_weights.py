@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 
 from spsr.data import collection, registry, tensors, weights
-from spsr.data.convert import ALEXNET_CONVS, VGG19_CONVS, convert
+from spsr.data.fetching.convert import ALEXNET_CONVS, VGG19_CONVS, convert
 from spsr.data.hashing import SourceError, file_hash
 from spsr.errors import InputError
 

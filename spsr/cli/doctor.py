@@ -14,8 +14,8 @@ def doctor(
     """Check that a preset can run here, and with --slurm on the cluster; every line is ok or says what to do."""
     from itertools import chain
 
+    from spsr.cluster.site import load_site
     from spsr.config import load
-    from spsr.config.site import load_site
     from spsr.doctor import check_machine, check_slurm
     from spsr.pipeline import Pipeline
 

@@ -7,7 +7,7 @@ import typer
 
 if TYPE_CHECKING:
     from spsr.cli.progress import Report
-    from spsr.data.download import Progress
+    from spsr.data.fetching.download import Progress
 
 
 def fetch(

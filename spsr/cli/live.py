@@ -24,7 +24,7 @@ def logged_live(config: Config, name: str, seed: int, report: Report) -> Report:
 
     def reported(done: float, total: float, current: str) -> None:
         if not senders:
-            command = [sys.executable, "-m", "spsr.reporting.live", str(config.path), name, str(seed)]
+            command = [sys.executable, "-m", "spsr.tracking.live", str(config.path), name, str(seed)]
             nowhere = subprocess.DEVNULL
             sender = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere, start_new_session=True

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from spsr.config import Config
-    from spsr.training.plan import Job, Timeline
+    from spsr.planning.plan import Job, Timeline
 
 ASSUMED_TFLOPS = 100.0
 
@@ -51,7 +51,7 @@ def plan(
     if gantt is not None and gantt.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"{gantt}: a Gantt chart is a .png, .svg or .pdf file; choose one of these endings")
 
-    from spsr.training.plan import as_data, draw_gantt, ledger_rate, list_jobs, of_table, schedule_jobs
+    from spsr.planning.plan import as_data, draw_gantt, ledger_rate, list_jobs, of_table, schedule_jobs
 
     errors = Console(stderr=True)
     with errors.status("Counting FLOPs and memory of every distinct training step"):
@@ -79,8 +79,8 @@ def plan(
 
 
 def _measured(config: "Config", job: "Job") -> float:
+    from spsr.planning.rehearsal import sustained_tflops
     from spsr.training.process import set_up
-    from spsr.training.rehearsal import sustained_tflops
 
     return sustained_tflops(config, job.name, set_up(config.preset.compute, 0), 60)
 
@@ -116,7 +116,7 @@ def _show(
 ) -> None:
     from rich.table import Table
 
-    from spsr.training.plan import as_data, hours, of_table, schedule_jobs
+    from spsr.planning.plan import as_data, hours, of_table, schedule_jobs
 
     runs = Table(title=f"Trainings of {config.path}" + (f" for {table}" if table else ""), title_justify="left")
     for column in ("name", "seeds", "FLOPs each", "time each", "memory", "after", "tables"):

@@ -31,7 +31,7 @@ def pretrain(
     how = training.how_to_restart(restart, restart_changed)
     untrained = extractor != NATURALNESS and config.extractor(extractor).task is None
     if untrained and verify_determinism is None and replay_step is None:
-        from spsr.training.pretrain import write_untrained
+        from spsr.training.extraction.pretrain import write_untrained
 
         print(write_untrained(config, extractor, seed, out or config.layout.run(extractor, seed), how))
         return
@@ -55,6 +55,6 @@ def _training(config: "Config", name: str, seed: int) -> "Training":
         from spsr.training.naturalness import naturalness_training
 
         return naturalness_training(config, seed)
-    from spsr.training.pretrain import extractor_training
+    from spsr.training.extraction.pretrain import extractor_training
 
     return extractor_training(config, name, seed)

@@ -25,7 +25,7 @@ def probe(
     config = load(configfile)
     config.extractor(extractor)
 
-    from spsr.evaluation.probe import probe_extractor
+    from spsr.training.extraction.probe import probe_extractor
 
     with progress(f"probe {extractor}") as report:
         file = probe_extractor(config, extractor, seed, out, max_minutes=max_minutes, restart=restart, progress=report)

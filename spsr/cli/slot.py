@@ -11,6 +11,6 @@ def slot(
     command: Annotated[list[str], typer.Argument(help="The training command, after `--`.")],
 ) -> None:
     """Run a training command in a Slurm job: end it before the job's limit and put the job back in the queue."""
-    from spsr.slot import run
+    from spsr.cluster.slot import run
 
     raise typer.Exit(run(folder, command))

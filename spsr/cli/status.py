@@ -17,7 +17,7 @@ def status(
 
     from spsr.config import load
     from spsr.pipeline import Pipeline
-    from spsr.reporting.status import duration, places, read_progress, summary
+    from spsr.results.status import duration, places, read_progress, summary
 
     pipeline = Pipeline(load(configfile))
     config = pipeline.config

@@ -26,7 +26,7 @@ def create(
 ) -> None:
     """Write study.html, which you give to raters, and key.json, which you keep."""
     from spsr.config import load
-    from spsr.reporting.study.create import create as create_study
+    from spsr.study.create import create as create_study
 
     config = load(configfile)
     folder = out or config.layout.study
@@ -44,8 +44,8 @@ def collect(
 ) -> None:
     """Check the raters' files, count their votes and draw Figure 9."""
     from spsr.config import load
-    from spsr.reporting.study.collect import collect as collect_votes
-    from spsr.reporting.study.ranking import interval_note
+    from spsr.study.collect import collect as collect_votes
+    from spsr.study.ranking import interval_note
 
     config = load(configfile)
     result = collect_votes(config, out or config.layout.study, files)

@@ -13,7 +13,7 @@ def table(
 ) -> None:
     """Write Tables 1-7 beside the paper's values as csv, md, tex and html."""
     from spsr.config import load
-    from spsr.reporting.tables import WRITERS, make_table
+    from spsr.reporting.tables.formats import WRITERS, make_table
 
     config = load(configfile)
     for name in names or config.preset.tables:

@@ -9,7 +9,7 @@ def track(configfile: Configfile = None) -> None:
     """Import every finished run into MLflow; what is there already is left alone."""
     from spsr.cli.progress import progress
     from spsr.config import load
-    from spsr.reporting.tracking import track as run
+    from spsr.tracking.track import track as run
 
     config = load(configfile)
     with progress("track") as report:

@@ -46,7 +46,7 @@ def how_to_restart(restart: bool, restart_changed: bool) -> bool | Literal["chan
 
 def _verify(name: str, seed: int, training: "Training", steps: int) -> None:
     from spsr.errors import RunFailed
-    from spsr.training.determinism import verify_determinism
+    from spsr.training.debug.determinism import verify_determinism
 
     difference = verify_determinism(training.fresh_task, seed, steps)
     if difference is not None:
@@ -55,7 +55,7 @@ def _verify(name: str, seed: int, training: "Training", steps: int) -> None:
 
 
 def _replay(name: str, seed: int, training: "Training", run: Path, step: int) -> None:
-    from spsr.training.autopsy import replay
+    from spsr.training.debug.autopsy import replay
     from spsr.training.record import CHECKPOINTS
 
     task = training.fresh_task()

@@ -14,7 +14,7 @@ def ui(
 ) -> None:
     """Show the runs of a preset in MLflow's own pages, on 127.0.0.1 only."""
     from spsr.config import load
-    from spsr.reporting.server import serve
+    from spsr.tracking.server import serve
 
     config = load(configfile)
     if remote := os.environ.get("MLFLOW_TRACKING_URI", ""):

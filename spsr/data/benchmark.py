@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spsr.data.download import Progress, silent
+from spsr.data.fetching.download import Progress, silent
 from spsr.data.hashing import file_hash
 from spsr.data.image_sets import ImageSet, read_hr
 from spsr.data.parallel import for_each

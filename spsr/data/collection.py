@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spsr.data import datasets, registry, weights
-from spsr.data.download import Progress, silent
+from spsr.data.fetching.download import Progress, silent
 from spsr.data.passport import write_passport
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spsr.config.layout import resources
-from spsr.data.archives import extract, members
-from spsr.data.download import Progress, silent
+from spsr.data.fetching.archives import extract, members
+from spsr.data.fetching.download import Progress, silent
+from spsr.data.fetching.locking import alone
+from spsr.data.fetching.sources import AnySource, obtain
 from spsr.data.hashing import SourceError
-from spsr.data.locking import alone
 from spsr.data.matching import ClashError, match
 from spsr.data.registry import Dataset, dataset
-from spsr.data.sources import AnySource, obtain
 from spsr.data.spectrum import looks_upsampled
 from spsr.errors import InputError
 from spsr.files import write_text

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from spsr.data.download import Progress, silent
+from spsr.data.fetching.download import Progress, silent
 from spsr.data.image_sets import ImageSet, read_hr
 from spsr.data.parallel import for_each
 from spsr.errors import InputError

@@ -11,7 +11,7 @@ from PIL import Image
 
 from spsr.config.config import CONFIGS
 from spsr.data import datasets
-from spsr.data.download import Progress, silent
+from spsr.data.fetching.download import Progress, silent
 from spsr.data.hashing import file_hash
 from spsr.data.registry import dataset
 from spsr.data.spectrum import THRESHOLD, steepness

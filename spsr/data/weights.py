@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 
 from spsr.config.layout import resources
-from spsr.data.download import Progress, silent
+from spsr.data.fetching.download import Progress, silent
+from spsr.data.fetching.locking import alone
+from spsr.data.fetching.sources import AnySource, obtain
 from spsr.data.hashing import SourceError, check_file, file_hash
-from spsr.data.locking import alone
 from spsr.data.registry import Weight, weight
-from spsr.data.sources import AnySource, obtain
 from spsr.errors import InputError
 from spsr.files import atomic_path, write_text
 
@@ -102,7 +102,7 @@ def _store(name: str, entry: Weight, file: Path, source: AnySource, digest: str)
             shutil.copyfile(file, temporary)
     else:
         from spsr.data import tensors
-        from spsr.data.convert import convert
+        from spsr.data.fetching.convert import convert
 
         tensors.write(target, convert(file, source.format), facts)
     write_text(_record_file(name), json.dumps({**facts, "sha256": file_hash(target)}, indent=2) + "\n")
@@ -110,7 +110,7 @@ def _store(name: str, entry: Weight, file: Path, source: AnySource, digest: str)
 
 
 def _check_checkpoint(file: Path) -> None:
-    from spsr.data.convert import load_checkpoint
+    from spsr.data.fetching.convert import load_checkpoint
 
     load_checkpoint(file)
 

@@ -10,9 +10,9 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from spsr.config.site import Site
+from spsr.cluster.site import Site
+from spsr.cluster.slot import minutes_left
 from spsr.doctor.finding import Finding
-from spsr.slot import minutes_left
 
 SITE = "configs/site.yaml"
 _PATIENCE_S = 120

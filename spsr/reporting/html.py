@@ -8,10 +8,10 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from spsr.reporting.cells import Cell, FilledTable
-from spsr.reporting.grid import number
-from spsr.reporting.notes import DAGGER, marks_behind, notes
-from spsr.reporting.scores import DIGITS, METRIC_TITLES
+from spsr.reporting.tables.cells import Cell, FilledTable
+from spsr.reporting.tables.grid import number
+from spsr.reporting.tables.notes import DAGGER, marks_behind, notes
+from spsr.results.scores import DIGITS, METRIC_TITLES
 
 TEMPLATES = Path(__file__).with_name("templates")
 

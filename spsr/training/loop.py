@@ -17,7 +17,7 @@ from spsr.errors import InputError, RunFailed, Stopped
 from spsr.files import write_text
 from spsr.models import checkpoint as models
 from spsr.training import checkpoints, distributed, events, record
-from spsr.training.autopsy import describe, first_non_finite
+from spsr.training.debug.autopsy import describe, first_non_finite
 from spsr.training.ledger import Ledger, peak_tflops
 from spsr.training.patches import random_words
 from spsr.training.stopping import StopRequest

@@ -15,7 +15,7 @@ from spsr.errors import InputError
 from spsr.models import build, from_checkpoint
 from spsr.models.initialise import initialise_from
 from spsr.training import cost, process
-from spsr.training.extractors import extractor_file
+from spsr.training.extraction.weights import extractor_file
 from spsr.training.objective import build_objective, judge_file, load_frozen, needed, placed, replicas
 from spsr.training.patches import PatchSampler
 from spsr.training.seeding import seeded

@@ -17,9 +17,9 @@ from spsr.models import build
 from spsr.models.bicubic import enlarge
 from spsr.models.cost import forward_backward_flops
 from spsr.training import distributed
+from spsr.training.extraction.pretrain import without
 from spsr.training.optimiser import adam
 from spsr.training.patches import Batch, PatchSampler, random_words
-from spsr.training.pretrain import without
 from spsr.training.process import set_up
 from spsr.training.seeding import seeded
 from spsr.training.training import Training, training_images_hash

@@ -32,7 +32,7 @@ from spsr.models.segmentation import BACKGROUND, categories
 from spsr.models.sftgan import AuxiliaryDiscriminator
 from spsr.models.vgg import VGG19
 from spsr.training import distributed
-from spsr.training.extractors import load_extractor
+from spsr.training.extraction.weights import load_extractor
 from spsr.training.optimiser import adam
 from spsr.training.seeding import seeded
 

@@ -56,7 +56,7 @@ def _extractors(function: str) -> Write:
     """A figure of the structure extractors; their module imports torch, so it is imported when it is needed."""
 
     def write(config: Config, folder: Path) -> list[Path]:
-        from spsr.reporting import extractor_figures
+        from spsr.reporting.figures import extractors as extractor_figures
 
         written: list[Path] = getattr(extractor_figures, function)(config, folder)
         return written

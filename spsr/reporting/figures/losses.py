@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from spsr.config import Config
 from spsr.reporting.figures.style import MARK_HEIGHT, PAGE_WIDTH, PALETTE, QUIET
-from spsr.reporting.runs import Run, finished_runs
+from spsr.results.runs import Run, finished_runs
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,7 +13,7 @@ from spsr.config.validation import Strict, validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 from spsr.images import RGB, image_index, images_by_name, plain_name, read_rgb
-from spsr.reporting.scores import belongs
+from spsr.results.scores import belongs
 
 Sample = TypeVar("Sample", bound=np.generic)
 

@@ -1,0 +1,1 @@
+"""Getting files: sources, downloads, packages, archives, and the files' conversion."""

@@ -1,0 +1,1 @@
+"""What the trainings of a preset will cost, before anything is launched."""

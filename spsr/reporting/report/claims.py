@@ -1,0 +1,142 @@
+"""The paper's sentences as comparisons, checked on its own numbers and on ours."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from spsr.config import CONFIGS, Config
+from spsr.config.validation import Strict, validate
+from spsr.config.yaml_source import Source
+from spsr.errors import InputError
+from spsr.reporting.tables.cells import Cell, FilledTable
+from spsr.results.scores import DIGITS, LOWER_IS_BETTER, METRIC_TITLES
+
+CLAIMS_FILE = CONFIGS / "claims.yaml"
+
+Outcome = Literal["holds", "fails", "not testable"]
+
+
+class Claim(Strict):
+    """One sentence of the paper, in short words of our own.
+
+    Attributes:
+        text: what is claimed.
+        where: the place in the paper.
+        table: the table that decides.
+        method: `better` than, or `similar` to, each of `than` ...
+        datasets, metrics: ... on each of these and by each of these; by default on all and by all of the table.
+        within: for `similar`, the largest difference by metric.
+        note: what a reader should know, such as a contradiction within the paper.
+    """
+
+    text: str
+    where: str
+    table: str
+    kind: Literal["better", "similar"] = "better"
+    method: str
+    than: tuple[str, ...] = Field(strict=False, min_length=1)
+    datasets: tuple[str, ...] | None = Field(default=None, strict=False)
+    metrics: tuple[str, ...] | None = Field(default=None, strict=False)
+    within: dict[str, float] = {}
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _within(self) -> "Claim":
+        if (self.kind == "similar") != bool(self.within):
+            raise ValueError("`similar`, and nothing else, needs `within`")
+        return self
+
+
+@dataclass(frozen=True)
+class Finding:
+    """How a claim fares on one set of numbers.
+
+    Attributes:
+        agree, total: comparisons that agree, and all that could be made.
+        deciding: the comparisons that speak against it, or the missing ones, as text.
+    """
+
+    outcome: Outcome
+    agree: int
+    total: int
+    deciding: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CheckedClaim:
+    """A claim with its findings on the paper's numbers and on ours."""
+
+    name: str
+    claim: Claim
+    paper: Finding
+    ours: Finding
+
+
+def read_claims(config: Config) -> dict[str, Claim]:
+    """Every claim on a declared table, by name; anything unknown in it is an `InputError` with file and line."""
+    source = Source(CLAIMS_FILE)
+    every = {name: validate(Claim, data, source, (name,)) for name, data in source.data.items()}
+    claims = {name: claim for name, claim in every.items() if claim.table in config.tables}
+    for name, claim in claims.items():
+        table = config.table(claim.table)
+        for method in (claim.method, *claim.than):
+            if method not in table.methods:
+                raise InputError(f"{source.where((name,))}: {name}: {claim.table} has no method '{method}'")
+        for kind, named, known in (
+            ("dataset", claim.datasets, table.datasets),
+            ("metric", claim.metrics, table.metrics),
+            ("metric", tuple(claim.within), table.metrics),
+        ):
+            for item in named or ():
+                if item not in known:
+                    raise InputError(f"{source.where((name,))}: {name}: {claim.table} has no {kind} '{item}'")
+    return claims
+
+
+def check(claim: Claim, table: FilledTable, number: Callable[[Cell], float | None]) -> Finding:
+    """Make every comparison of a claim with the numbers that `number` gives for cells (None: missing)."""
+    agree, against, missing = 0, [], []
+    for dataset in claim.datasets or table.table.datasets:
+        for metric in claim.metrics or tuple(claim.within) or table.table.metrics:
+            first = number(table.cells[claim.method, dataset, metric])
+            for other in claim.than:
+                second = number(table.cells[other, dataset, metric])
+                where = f"{dataset} {METRIC_TITLES[metric]}"
+                names = f"{table.titles[claim.method]} / {table.titles[other]}"
+                if first is None or second is None:
+                    missing.append(f"{where}: {names}")
+                elif _agrees(claim, metric, first, second):
+                    agree += 1
+                else:
+                    digits = DIGITS[metric]
+                    against.append(f"{where}: {names} {first:.{digits}f} / {second:.{digits}f}")
+    total = agree + len(against)
+    if against:
+        return Finding("fails", agree, total, tuple(against))
+    if missing:
+        return Finding("not testable", agree, total, tuple(missing))
+    return Finding("holds", agree, total, ())
+
+
+def _agrees(claim: Claim, metric: str, first: float, second: float) -> bool:
+    digits = DIGITS[metric]
+    first, second = round(first, digits), round(second, digits)
+    if claim.kind == "similar":
+        return abs(first - second) <= claim.within[metric] + 1e-9
+    return first < second if metric in LOWER_IS_BETTER else first > second
+
+
+def check_all(config: Config, tables: dict[str, FilledTable]) -> list[CheckedClaim]:
+    """Every claim whose table the preset makes."""
+    return [
+        CheckedClaim(
+            name,
+            claim,
+            check(claim, tables[claim.table], lambda cell: None if cell.paper is None else float(cell.paper)),
+            check(claim, tables[claim.table], lambda cell: cell.value),
+        )
+        for name, claim in read_claims(config).items()
+        if claim.table in tables
+    ]

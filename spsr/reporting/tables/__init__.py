@@ -1,0 +1,1 @@
+"""Tables 1-7, filled and written in every format."""

@@ -1,0 +1,99 @@
+"""How far each run of a preset is and what is left of it, and where its results are, from the files that jobs write."""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from statistics import median
+from typing import Literal
+
+from spsr.config import Config
+from spsr.results.runs import readable_lines
+
+State = Literal["finished", "training", "stopped", "waiting"]
+_READINGS = 5
+_SILENCE_S = 600.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One training.
+
+    Attributes:
+        name, seed: of the method or extractor.
+        state: `finished`; `training` if it wrote something lately; `stopped` with something done, to be gone on with;
+            `waiting` with nothing done.
+        step, iterations: steps that are done, of how many.
+        rate: steps a second, median of the last readings; none before the first.
+        starts: how often it was started.
+    """
+
+    name: str
+    seed: int
+    state: State
+    step: int
+    iterations: int
+    rate: float | None
+    starts: int
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Time to the end at the last rate; none where there is no rate."""
+        if self.state == "finished":
+            return 0.0
+        return (self.iterations - self.step) / self.rate if self.rate else None
+
+
+def read_progress(config: Config, name: str, seed: int, now: float | None = None) -> Progress:
+    """How far a training is. Files that are just being written are read as far as they go.
+
+    Args:
+        now: seconds since the epoch.
+    """
+    folder = config.layout.run(name, seed)
+    schedule = config.training_settings(name, seed).schedule
+    iterations = schedule.iterations if schedule else 0
+    readings = readable_lines(folder / "ledger.jsonl")
+    starts = sum("began_at_step" in line for line in readings)
+    rates = [line["iterations_per_s"] for line in readings if "iterations_per_s" in line]
+    rate = median(rates[-_READINGS:]) if rates else None
+    if config.layout.model(name, seed).is_file():
+        return Progress(name, seed, "finished", iterations, iterations, rate, starts)
+    step = max((line.get("step", 0) for line in readable_lines(folder / "events.jsonl")), default=0)
+    if not readings:
+        return Progress(name, seed, "waiting", 0, iterations, None, 0)
+    last = readings[-1]
+    patience = _SILENCE_S + 3 * last.get("seconds", 0.0)
+    alive = (time.time() if now is None else now) - last.get("time", 0.0) < patience
+    return Progress(name, seed, "training" if alive else "stopped", step, iterations, rate, starts)
+
+
+def summary(runs: Iterable[Progress]) -> str:
+    """`12 of 34 trainings finished, 4 training, 1 stopped; 8.5 h left one after the other`."""
+    runs = list(runs)
+    counts = {state: sum(run.state == state for run in runs) for state in ("training", "stopped", "waiting")}
+    text = f"{sum(run.state == 'finished' for run in runs)} of {len(runs)} trainings finished"
+    text += "".join(f", {count} {state}" for state, count in counts.items() if count)
+    known = [run.seconds_left for run in runs if run.seconds_left]
+    return text + (f"; {duration(sum(known))} left of those that have begun, one after the other" if known else "")
+
+
+def places(config: Config) -> list[tuple[str, str, bool]]:
+    """(what, where, whether it is there) of everything that a reader looks at."""
+    layout = config.layout
+    tables = [layout.table(name, "html") for name in config.preset.tables]
+    made = sum(table.is_file() for table in tables)
+    option = "" if config.preset.preset == "quick" else f" --configfile {config.path}"
+    return [
+        (f"{made} of {len(tables)} tables", str(layout.table("table", "html").parent), made > 0),
+        ("figures", str(layout.figures), layout.figures.is_dir()),
+        ("report", str(layout.report), layout.report.is_file()),
+        ("MLflow", f"spsr ui{option}", (layout.tracking / "imported").is_file()),
+    ]
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `8.5 h` or `3.2 days`."""
+    for limit, unit, text in ((90, 1, "{:.0f} s"), (5400, 60, "{:.0f} min"), (48 * 3600, 3600, "{:.1f} h")):
+        if seconds < limit:
+            return text.format(seconds / unit)
+    return f"{seconds / 86400:.1f} days"

@@ -1,0 +1,1 @@
+"""MLflow: an experiment for each preset, fed from files."""

@@ -1,0 +1,79 @@
+"""MLflow's model registry: a registered model for each method and extractor, a version for each of its weights."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlparse
+
+from spsr.results.runs import Run
+from spsr.tracking.experiment import mark_of
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run as MlflowRun
+    from mlflow.entities.model_registry import ModelVersion
+
+WEIGHTS_TAG = "weights sha256"
+_FOLDER = "model"
+
+
+def register(client: "MlflowClient", known: "MlflowRun", run: Run, scores: dict[str, float], weights: str) -> None:
+    """Register the weights of a training, unless they are, and tag the version with its scores.
+
+    The model `PRESET.NAME` is made with its first version. A version belongs to the content of `model.safetensors`,
+    which goes into the artefacts of its MLflow run: as a hard link where the store is local. If the run was replaced
+    and the weights are the same, the version of the earlier run goes.
+
+    Args:
+        known: the MLflow run of the training.
+        scores: means by `DATASET/METRIC`.
+        weights: SHA-256 of the weights.
+    """
+    name = f"{run.config.preset.preset}.{run.name}"
+    _store_weights(client, known, run.config.layout.model(run.name, run.seed))
+    version = _version(client, name, known.info.run_id, str(run.seed), weights)
+    version = version or _create(client, name, known, run, weights)
+    for key, score in scores.items():
+        if version.tags.get(key) != (value := f"{score:.6g}"):
+            client.set_model_version_tag(name, version.version, key, value)
+
+
+def _version(client: "MlflowClient", name: str, run_id: str, seed: str, weights: str) -> "ModelVersion | None":
+    found = None
+    for version in client.search_model_versions(f"name = '{name}'"):
+        if (version.tags.get("seed"), version.tags.get(WEIGHTS_TAG)) != (seed, weights):
+            continue
+        if version.run_id == run_id:
+            found = version
+        else:
+            client.delete_model_version(name, version.version)
+    return found
+
+
+def _create(client: "MlflowClient", name: str, known: "MlflowRun", run: Run, weights: str) -> "ModelVersion":
+    if not client.search_registered_models(f"name = '{name}'"):
+        preset = run.config.preset.preset
+        text = f"{mark_of(run.config)}{run.declared.title} of the preset `{preset}`, one version a training."
+        client.create_registered_model(name, {"preset": preset}, text)
+    return client.create_model_version(
+        name,
+        f"runs:/{known.info.run_id}/{_FOLDER}",
+        run_id=known.info.run_id,
+        tags={WEIGHTS_TAG: weights, "seed": str(run.seed)},
+        description=f"{run.declared.title}, seed {run.seed}: `model.safetensors`",
+    )
+
+
+def _store_weights(client: "MlflowClient", known: "MlflowRun", path: Path) -> None:
+    place = urlparse(known.info.artifact_uri)
+    if place.scheme != "file":
+        client.log_artifact(known.info.run_id, str(path), _FOLDER)
+        return
+    stored = Path(unquote(place.path)) / _FOLDER / path.name
+    stored.parent.mkdir(parents=True, exist_ok=True)
+    stored.unlink(missing_ok=True)
+    try:
+        os.link(path, stored)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(path, stored)

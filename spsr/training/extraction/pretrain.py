@@ -1,0 +1,138 @@
+"""The trainings of `spsr pretrain`: structure extractors, put together from the configuration."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from spsr.config import Config, Extractor, Schedule
+from spsr.data.pack import Pack, open_pack
+from spsr.errors import InputError
+from spsr.files import write_text
+from spsr.models import build, save
+from spsr.models.cost import forward_backward_flops
+from spsr.training import record
+from spsr.training.extraction.pretext import Contrastive, Jigsaw, Pretext
+from spsr.training.extraction.task import ExtractorTask
+from spsr.training.patches import PatchSampler
+from spsr.training.process import set_up
+from spsr.training.seeding import seeded
+from spsr.training.training import Training, training_images_hash
+
+
+def extractor_training(config: Config, name: str, seed: int) -> Training:
+    """The training of an extractor by its own task on this preset's images.
+
+    Raises:
+        InputError: the extractor is not trained, or there are no packed training images.
+    """
+    extractor, settings = config.extractor(name), config.training_settings(name, seed)
+    schedule = settings.schedule
+    if extractor.network != "nse" or schedule is None:
+        raise InputError(f"extractor '{name}': is not trained; choose one with a task")
+    inputs = {"training images": training_images_hash(config)}
+
+    def fresh_task() -> ExtractorTask:
+        device = set_up(config.preset.compute, seed)
+        return extractor_task(config, extractor, schedule, open_pack(config.layout.training_pack), seed, device)
+
+    return Training(settings, inputs, fresh_task)
+
+
+def write_untrained(config: Config, name: str, seed: int, out: Path, restart: record.Restart = False) -> Path:
+    """Write the first weights of an extractor without a task, in the form of a finished run; returns their file.
+
+    Raises:
+        InputError: the extractor has released weights, or `out` holds another run.
+    """
+    extractor, settings = config.extractor(name), config.training_settings(name, seed)
+    if extractor.network != "nse":
+        fetched = config.extractor_weights(name)
+        raise InputError(f"extractor '{name}': has released weights and is not trained; run `spsr fetch {fetched}`")
+    if record.is_finished(settings, {}, out, restart):
+        return out / record.MODEL
+    with seeded(seed, "extractor"):
+        network = build("nse", design=extractor.design)
+    identity = record.identity(settings, {})
+    if record.must_move_aside(out, identity, restart):
+        record.move_aside(out)
+    with record.locked(out):
+        record.write(out, identity)
+        write_text(out / record.EVENTS, "")
+        save(network, out / record.MODEL)
+    return out / record.MODEL
+
+
+def extractor_task(
+    config: Config, extractor: Extractor, schedule: Schedule, pack: Pack, seed: int, device: torch.device
+) -> ExtractorTask:
+    """The training of a fresh NSE and head by the extractor's task."""
+    pretext = pretext_of(config, extractor)
+    with seeded(seed, "extractor"):
+        network = build("nse", design=extractor.design)
+        if pretext.name == "jigsaw":
+            he_initialise(network)
+    with seeded(seed, f"head/{pretext.name}"):
+        head = pretext.head()
+    return ExtractorTask(
+        pretext,
+        network.to(device),
+        head.to(device),
+        flips_sampler(config, pack, schedule, seed, device),
+        schedule,
+        seed,
+        compute=config.preset.compute,
+        flops_per_step=schedule.batch * forward_backward_flops(network, (1, 3, schedule.patch, schedule.patch)),
+    )
+
+
+def he_initialise(network: torch.nn.Module) -> None:
+    """Convolutions as He et al. start them for ReLU, biases at zero.
+
+    PyTorch's default weakens the signal from layer to layer. Contrastive prediction compares directions and does not
+    care, but the classifier of the jigsaw task then sees four nearly equal vectors and stays at chance for long.
+    """
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                torch.nn.init.zeros_(layer.bias)
+
+
+def pretext_of(config: Config, extractor: Extractor) -> Pretext:
+    """The task that an extractor is trained with."""
+    if extractor.sampling is not None:
+        return Contrastive(extractor.sampling, config.preset.anchors_per_patch)
+    return Jigsaw(config.preset.puzzles_per_patch)
+
+
+def flips_sampler(config: Config, pack: Pack, schedule: Schedule, seed: int, device: torch.device) -> PatchSampler:
+    """Patches of the schedule with random flips, from the images that are large enough.
+
+    Smaller images are skipped, counted and named.
+
+    Raises:
+        InputError: none is large enough.
+    """
+    tiling = config.preset.data.tiling
+    side = max(schedule.patch, tiling.size if tiling else 0)
+    small = [i for i, size in enumerate(pack.sizes) if min(size) < side]
+    if len(small) == len(pack.names):
+        raise InputError(f"{config.path}: no training image holds a {side}x{side} patch; choose a smaller `patch`")
+    if small:
+        shown = ", ".join(f"{pack.names[i]} ({pack.sizes[i][1]}x{pack.sizes[i][0]})" for i in small)
+        print(f"{len(small)} of {len(pack.names)} training images are smaller than {side}x{side}: {shown}", flush=True)
+        pack = without(pack, frozenset(small))
+    return PatchSampler(pack, schedule.patch, schedule.batch, seed, tiling=tiling, device=device, augment="flips")
+
+
+def without(pack: Pack, skipped: frozenset[int]) -> Pack:
+    """A copy of a pack without some of its images."""
+    ends = np.cumsum([0, *(height * width * 3 for height, width in pack.sizes)])
+    kept = [i for i in range(len(pack.names)) if i not in skipped]
+    return Pack(
+        names=[pack.names[i] for i in kept],
+        sizes=[pack.sizes[i] for i in kept],
+        hr=np.concatenate([pack.hr[ends[i] : ends[i + 1]] for i in kept]),
+        lr=np.concatenate([pack.lr[ends[i] // 16 : ends[i + 1] // 16] for i in kept]),
+    )

@@ -1,0 +1,89 @@
+"""Training of neural structure extractors by self-supervision (Section 4.2)."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spsr.config import Compute, Schedule
+from spsr.training.extraction.pretext import Pretext
+from spsr.training.optimiser import adam
+from spsr.training.patches import PatchSampler
+
+
+class ExtractorTask:
+    """An extractor and the head of its task, or a head alone on a frozen extractor.
+
+    Args:
+        extractor: N x 3 x H x W in [0, 1] to N x C x H/4 x W/4.
+        head: what the pretext task's `head` made.
+        sampler: draws the patches of a step; `flips` are its only augmentation, since a transposition would mix
+            the horizontal and the vertical sampling.
+        seed: of the run; anchors, grids and permutations depend on (seed, step).
+        frozen: train the head only; the extractor is in inference mode.
+    """
+
+    def __init__(
+        self,
+        pretext: Pretext,
+        extractor: nn.Module,
+        head: nn.Module,
+        sampler: PatchSampler,
+        schedule: Schedule,
+        seed: int,
+        *,
+        frozen: bool = False,
+        compute: Compute | None = None,
+        flops_per_step: int | None = None,
+    ) -> None:
+        compute = compute or Compute()
+        self._memory_format = torch.channels_last if compute.channels_last else torch.contiguous_format
+        self._bf16 = compute.precision == "bf16"
+        self.extractor = extractor.to(memory_format=self._memory_format).train(not frozen)  # type: ignore[call-overload]
+        self.head = head.train()
+        self.model = self.head if frozen else self.extractor
+        self.flops_per_step = flops_per_step
+        self._pretext, self._sampler, self._schedule = pretext, sampler, schedule
+        self._seed, self._frozen = seed, frozen
+        self._see = torch.compile(self._extract) if compute.compile else self._extract
+        trained = [head] if frozen else [extractor, head]
+        self.optimiser = adam(parameter for network in trained for parameter in network.parameters())
+
+    def _extract(self, images: Tensor) -> Tensor:
+        """Features in the precision of the preset; heads and losses are always fp32."""
+        with (
+            torch.set_grad_enabled(not self._frozen),
+            torch.autocast(images.device.type, torch.bfloat16, enabled=self._bf16),
+        ):
+            return self.extractor(images)
+
+    def loss(self, step: int) -> Tensor:
+        """The loss of the 0-based `step`, with its gradient attached."""
+        images = self._sampler.hr(step).contiguous(memory_format=self._memory_format)
+        return self._pretext.loss(self._see, self.head, images, self._seed, step)
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        """The 0-based optimisation step: the loss by the name of the task."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._schedule.learning_rate_at(step)
+        loss = self.loss(step)
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.optimiser.step()
+        return {self._pretext.name: loss.detach()}
+
+    def batch_names(self, step: int) -> list[str]:
+        """Names of the images that a step draws on."""
+        return self._sampler.image_names(step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Head and optimiser, and the extractor if it is trained."""
+        extractor = {} if self._frozen else self.extractor.state_dict()
+        return {"extractor": extractor, "head": self.head.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+        if not self._frozen:
+            self.extractor.load_state_dict(state["extractor"])
+        self.head.load_state_dict(state["head"])
+        self.optimiser.load_state_dict(state["optimiser"])
