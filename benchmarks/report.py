@@ -82,7 +82,7 @@ def fill(config: Config) -> int:
 
 def fill_run(config: Config, method: str, seed: int) -> None:
     """The files that a training leaves."""
-    folder = config.layout.run(method, seed)
+    folder = config.layout.run(method, seed).path
     settings = config.training_settings(method, seed).model_dump(mode="json")
     write_text(folder / "run.yaml", yaml.safe_dump({"settings": settings}))
     terms = {term.name: 0.1 for term in config.method(method).losses.terms()}

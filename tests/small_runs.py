@@ -64,12 +64,12 @@ class Smooth(nn.Module):
 
 def train_method(config: Config, name: str, seed: int, out: Path | None = None, **options: Any) -> Path:
     """What `spsr train` does; returns the file with the weights."""
-    return carry_out(method_training(config, name, seed), out or config.layout.run(name, seed), **options)
+    return carry_out(method_training(config, name, seed), out or config.layout.run(name, seed).path, **options)
 
 
 def pretrain(config: Config, name: str, seed: int, out: Path | None = None, **options: Any) -> Path:
     """What `spsr pretrain` does; returns the file with the weights."""
-    folder = out or config.layout.run(name, seed)
+    folder = out or config.layout.run(name, seed).path
     if name == NATURALNESS:
         return carry_out(naturalness_training(config, seed), folder, **options)
     if config.extractor(name).task is None:

@@ -56,7 +56,7 @@ def write_scores(config: Config, images: int = 3, methods: tuple[str, ...] | Non
 
 def write_run(config: Config, name: str, seed: int, steps: int = 20) -> None:
     """The files of a finished training, with falling losses."""
-    run = config.layout.run(name, seed)
+    run = config.layout.run(name, seed).path
     terms = ["pixel/image"]
     if name in config.methods:
         terms = [term.name for term in config.method(name).losses.terms()]

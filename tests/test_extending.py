@@ -73,7 +73,7 @@ def train(config: Config, name: str) -> dict[str, float]:
     if start is not None and not config.layout.model(start, 0).is_file():
         train_method(config, start, 0)
     train_method(config, name, 0)
-    last = (config.layout.run(name, 0) / "events.jsonl").read_text().splitlines()[-1]
+    last = config.layout.run(name, 0).events.read_text().splitlines()[-1]
     losses: dict[str, float] = yaml.safe_load(last)["losses"]
     return losses
 

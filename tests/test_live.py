@@ -59,7 +59,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixture
     monkeypatch.chdir(tmp_path)
     config = toy_config(tmp_path, preset=request.function.__name__[:40])
     write_run(config, RUN, 0)
-    (config.layout.run(RUN, 0) / "model.safetensors").unlink()
+    config.layout.run(RUN, 0).model.unlink()
     return config
 
 
@@ -89,7 +89,7 @@ def steps(config: Config, server: str) -> list[int]:
 def test_points_arrive_while_training_and_only_once_after_a_kill_and_an_import(
     toy: Config, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    events = toy.layout.run(RUN, 0) / "events.jsonl"
+    events = toy.layout.run(RUN, 0).events
     lines = events.read_text(encoding="utf-8").splitlines(keepends=True)
     write_text(events, "".join(lines[:6]))
     first = sender(toy, server)
@@ -108,7 +108,7 @@ def test_points_arrive_while_training_and_only_once_after_a_kill_and_an_import(
 
 def test_a_training_begun_anew_replaces_the_curves_of_the_other_one(toy: Config, server: str) -> None:
     end(sender(toy, server))
-    events = toy.layout.run(RUN, 0) / "events.jsonl"
+    events = toy.layout.run(RUN, 0).events
     write_text(events, '{"step": 2, "lr": 0.5, "losses": {}}\n')
     end(sender(toy, server))
     assert steps(toy, server) == [2]
@@ -116,7 +116,7 @@ def test_a_training_begun_anew_replaces_the_curves_of_the_other_one(toy: Config,
 
 def test_a_dead_server_is_noted_in_the_run_and_ends_nothing(toy: Config) -> None:
     end(sender(toy, f"http://127.0.0.1:{free_port()}"))
-    assert "127.0.0.1" in (toy.layout.run(RUN, 0) / "live.log").read_text(encoding="utf-8")
+    assert "127.0.0.1" in toy.layout.run(RUN, 0).live_log.read_text(encoding="utf-8")
 
 
 def test_the_training_starts_its_sender_at_the_first_event_and_goes_on(

@@ -109,7 +109,7 @@ def test_the_rate_comes_from_earlier_ledgers(
     monkeypatch.chdir(tmp_path)
     assert ledger_rate(config, jobs) is None
     for name, rates in (("rrdb", [1.0, 2.0]), ("spsr_p", [3.0])):
-        run = config.layout.run(name, 4)
+        run = config.layout.run(name, 4).path
         run.mkdir(parents=True)
         lines = [{"began_at_step": 0}, *({"step": 5, "tflops": rate} for rate in rates)]
         (run / "ledger.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))

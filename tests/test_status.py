@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spsr.config import Config, load
-from spsr.results.runs import readable_lines
+from spsr.files import read_lines
 from spsr.results.status import duration, places, read_progress, summary
 
 NOW = 1_000_000.0
@@ -20,7 +20,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
 
 
 def write_run(config: Config, name: str, *, step: int, rates: list[float], age: float, starts: int = 1) -> Path:
-    folder = config.layout.run(name, 0)
+    folder = config.layout.run(name, 0).path
     folder.mkdir(parents=True)
     (folder / "events.jsonl").write_text("".join(json.dumps({"step": s}) + "\n" for s in range(2, step + 1, 2)))
     lines: list[dict[str, float]] = [{"began_at_step": 0, "time": NOW - age}] * starts
@@ -75,5 +75,5 @@ def test_durations_are_short(seconds: float, text: str):
 def test_a_line_that_a_full_disk_cut_off_hides_no_other(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
     path.write_text('{"step": 1}\n{"step": 2, "sec{"began_at_step": 1}\n7\n{"step": 2}\n{"st')
-    assert readable_lines(path) == [{"step": 1}, {"step": 2}]
-    assert readable_lines(tmp_path / "missing.jsonl") == []
+    assert read_lines(path) == [{"step": 1}, {"step": 2}]
+    assert read_lines(tmp_path / "missing.jsonl") == []

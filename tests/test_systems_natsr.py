@@ -155,9 +155,9 @@ def test_natsr_is_trained_after_its_generator_and_its_judge(config: Config) -> N
         train_method(config, "natsr", 0)
     pretrain(config, NATURALNESS, 0)
     train_method(config, "natsr", 0)
-    events = (config.layout.run("natsr", 0) / "events.jsonl").read_text()
+    events = config.layout.run("natsr", 0).events.read_text()
     assert all(term in events for term in ("pixel/image", "naturalness/image", "adversarial/image"))
-    record = (config.layout.run("natsr", 0) / "run.yaml").read_text()
+    record = config.layout.run("natsr", 0).record.read_text()
     assert "naturalness:" in record
     assert "discriminator: spectral" in record
 

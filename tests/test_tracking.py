@@ -71,7 +71,7 @@ def test_each_method_and_seed_is_a_run_with_configuration_curves_scores_and_tags
     assert run.data.tags["mark"] == toy.preset.mark
     expected = made_up_scores(toy, "spsr_g_wo_gb", 0, "Set5", 3)["lpips"].mean()
     assert run.data.metrics["Set5/lpips"] == pytest.approx(expected)
-    curve = [json.loads(line) for line in (toy.layout.run("spsr_g_wo_gb", 0) / "events.jsonl").open()]
+    curve = [json.loads(line) for line in toy.layout.run("spsr_g_wo_gb", 0).events.open()]
     assert history(toy, "spsr_g_wo_gb-seed0", "loss/adversarial/gradient") == [
         (event["step"], event["losses"]["adversarial/gradient"]) for event in curve
     ]
@@ -153,7 +153,7 @@ def test_new_scores_of_a_run_are_added_and_changed_ones_replace_it(toy: Config) 
 
 
 def test_a_training_that_is_not_finished_is_left_out(toy: Config) -> None:
-    (toy.layout.run("rrdb", 0) / "model.safetensors").unlink()
+    toy.layout.run("rrdb", 0).model.unlink()
     for dataset in toy.preset.data.benchmarks:
         toy.layout.scores("rrdb", 0, dataset).unlink()
     tracking.track(toy)
@@ -178,7 +178,7 @@ def test_a_store_is_made_whole_or_not_at_all(tmp_path: Path, empty_store: Path) 
 
 
 def test_a_broken_event_file_is_named_with_its_line(toy: Config) -> None:
-    path = toy.layout.run("rrdb", 0) / "events.jsonl"
+    path = toy.layout.run("rrdb", 0).events
     write_text(path, '{"step": 1, "lr": 0.1, "losses": {}}\nnonsense\n')
     with pytest.raises(InputError, match=r"events\.jsonl:2: not JSON"):
         tracking.track(toy)
@@ -242,7 +242,7 @@ def test_a_replaced_run_takes_its_version_along_and_new_weights_are_another(toy:
     tracking.track(toy)
     (version,) = versions(toy, "toy.rrdb")
     assert version.run_id == runs(toy)["rrdb-seed0"].info.run_id
-    weights, events = toy.layout.model("rrdb", 0), toy.layout.run("rrdb", 0) / "events.jsonl"
+    weights, events = toy.layout.model("rrdb", 0), toy.layout.run("rrdb", 0).events
     content = weights.read_bytes()
     weights.unlink()
     weights.write_bytes(content + b" ")

@@ -125,7 +125,7 @@ def test_another_configuration_is_refused_and_restart_keeps_the_earlier_run(
     assert toy.layout.model("rrdb", 0).read_bytes() == first
     assert run(toy, capsys, monkeypatch, *RRDB, "--restart")[0] == 0
     assert toy.layout.model("rrdb", 0).read_bytes() != first
-    (aside,) = toy.layout.run("rrdb", 0).parent.glob("seed0.before-*")
+    (aside,) = toy.layout.run("rrdb", 0).path.parent.glob("seed0.before-*")
     assert (aside / "model.safetensors").read_bytes() == first
 
 

@@ -33,7 +33,7 @@ def pretrain(
     if untrained and verify_determinism is None and replay_step is None:
         from spsr.training.extraction.pretrain import write_untrained
 
-        print(write_untrained(config, extractor, seed, out or config.layout.run(extractor, seed), how))
+        print(write_untrained(config, extractor, seed, out or config.layout.run(extractor, seed).path, how))
         return
     training.run(
         config,

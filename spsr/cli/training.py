@@ -21,7 +21,7 @@ def run(
     replay_step: int | None,
 ) -> None:
     """Carry a training out, or look at some of its steps only, in `out` or in the run's own folder."""
-    folder = out or config.layout.run(name, seed)
+    folder = out or config.layout.run(name, seed).path
     if verify_determinism is not None:
         _verify(name, seed, training, verify_determinism)
         return

@@ -6,7 +6,6 @@ is cancelled, fails or loses its node is not requeued here: that is Slurm's or t
 the next attempt goes on from the checkpoint, too.
 """
 
-import fcntl
 import os
 import shlex
 import signal
@@ -18,6 +17,9 @@ from pathlib import Path
 from types import FrameType
 
 from spsr.cluster.site import Site, load_site
+from spsr.config.run_folder import RunFolder
+from spsr.errors import InputError
+from spsr.files import alone
 
 STOPPED = 75
 _SECONDS_UNTIL_REQUEUED = 300
@@ -49,7 +51,7 @@ def run(folder: Path, command: Sequence[str]) -> int:
     margin = site.margin_minutes if site.margin_minutes < left else left / 4
     deadline = time.monotonic() + 60 * (left - margin)
     signals = _Signals()
-    if not _wait_for_lock(folder, lambda: signals.terminated or time.monotonic() > deadline):
+    if not _wait_for_lock(RunFolder(folder).lock, lambda: signals.terminated or time.monotonic() > deadline):
         return _go_on(job, signals)
     minutes = max((deadline - time.monotonic()) / 60, 0)
     print(f"job {job}: {left:.4g} minutes left, training for {minutes:.4g}", flush=True)
@@ -148,21 +150,17 @@ def _fields(kind: str, name: str) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words if "=" in word)
 
 
-def _wait_for_lock(folder: Path, give_up: Callable[[], bool]) -> bool:
-    """Wait until no other process trains in `folder`; false if it is time to give up."""
-    folder.mkdir(parents=True, exist_ok=True)
+def _wait_for_lock(lock: Path, give_up: Callable[[], bool]) -> bool:
+    """Wait until no other process trains there; false if it is time to give up."""
     said = False
     while True:
         try:
-            with (folder / ".lock").open("w") as stream:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return True
-        except BlockingIOError:
+            with alone(lock, refusal=f"{lock.parent}: another process trains here; waiting for it"):
+                return True
+        except InputError as waiting:
             if not said:
-                print(f"{folder}: another process trains here; waiting for it", flush=True)
+                print(waiting, flush=True)
                 said = True
-        except OSError:
-            return True  # a file system without locks
         if give_up():
             return False
         time.sleep(2)

@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from spsr.config.run_folder import RunFolder
+
 
 def resources() -> Path:
     """The folder of downloads and prepared data: `SPSR_RESOURCES`, or `resources` in the current folder."""
@@ -39,13 +41,13 @@ class Layout:
         """What a prepared benchmark holds; written last."""
         return self.benchmark(dataset) / "passport.json"
 
-    def run(self, name: str, seed: int | str) -> Path:
+    def run(self, name: str, seed: int | str) -> RunFolder:
         """Folder of the training of a method or extractor."""
-        return self.root / "runs" / name / f"seed{seed}"
+        return RunFolder(self.root / "runs" / name / f"seed{seed}")
 
     def model(self, name: str, seed: int | str) -> Path:
         """The trained weights of a method or extractor."""
-        return self.run(name, seed) / "model.safetensors"
+        return self.run(name, seed).model
 
     def images(self, method: str, seed: int | str, dataset: str) -> Path:
         """Folder of the super-resolved images of a benchmark."""

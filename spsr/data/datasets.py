@@ -9,14 +9,13 @@ from pathlib import Path
 from spsr.config.layout import resources
 from spsr.data.fetching.archives import extract, members
 from spsr.data.fetching.download import Progress, silent
-from spsr.data.fetching.locking import alone
 from spsr.data.fetching.sources import AnySource, obtain
 from spsr.data.hashing import SourceError
 from spsr.data.matching import ClashError, match
 from spsr.data.registry import Dataset, dataset
 from spsr.data.spectrum import looks_upsampled
 from spsr.errors import InputError
-from spsr.files import write_text
+from spsr.files import alone, write_text
 from spsr.images import read_rgb
 
 _DEPTH = 3
@@ -113,7 +112,7 @@ def fetch(
         _write_record(name, {"source": str(folder.resolve()), "folder": str(folder.resolve())})
         return found
     downloads = resources() / "downloads" / name
-    with alone(downloads):
+    with alone(downloads / ".lock"):
         if available(name):
             return images(name)
         known = record(name)

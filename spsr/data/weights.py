@@ -6,12 +6,11 @@ from pathlib import Path
 
 from spsr.config.layout import resources
 from spsr.data.fetching.download import Progress, silent
-from spsr.data.fetching.locking import alone
 from spsr.data.fetching.sources import AnySource, obtain
 from spsr.data.hashing import SourceError, check_file, file_hash
 from spsr.data.registry import Weight, weight
 from spsr.errors import InputError
-from spsr.files import atomic_path, write_text
+from spsr.files import alone, atomic_path, write_text
 
 
 def stored(name: str) -> Path:
@@ -53,7 +52,7 @@ def fetch(name: str, *, folder: Path | None = None, progress: Progress = silent,
     """
     entry, target = weight(name), stored(name)
     downloads = resources() / "downloads" / name
-    with alone(downloads):
+    with alone(downloads / ".lock"):
         known = record(name)
         if target.is_file() and known.get("sha256") == file_hash(target):
             return target

@@ -14,7 +14,7 @@ from spsr.config import Config
 from spsr.config.settings import NATURALNESS
 from spsr.models import build
 from spsr.models.cost import forward_backward_flops
-from spsr.training import cost, record
+from spsr.training import cost
 from spsr.training.memory import counting_saved_tensors
 from spsr.training.method import step_samples
 
@@ -238,7 +238,7 @@ def ledger_rate(config: Config, jobs: Iterable[Job]) -> float | None:
     """Median TFLOP/s in the ledgers of this preset's earlier runs; none if there are none."""
     rates: list[float] = []
     for job in jobs:
-        ledger = config.layout.run(job.name, job.seed) / record.LEDGER
+        ledger = config.layout.run(job.name, job.seed).ledger
         if ledger.is_file():
             lines = [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines() if line]
             rates += [line["tflops"] for line in lines if "tflops" in line]

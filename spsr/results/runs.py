@@ -1,7 +1,5 @@
 """What the finished runs of a preset left on disk, as a reader of results sees it."""
 
-import json
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any
 import yaml
 
 from spsr.config import Config, Extractor, Method
+from spsr.config.run_folder import RunFolder
 from spsr.config.settings import NATURALNESS, Judge
 from spsr.errors import InputError
 from spsr.results.scores import METRIC_TITLES, belongs, read_scores
@@ -35,7 +34,7 @@ class Run:
         return f"{self.name}-seed{self.seed}"
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> RunFolder:
         """Folder of the training."""
         return self.config.layout.run(self.name, self.seed)
 
@@ -76,7 +75,7 @@ class Run:
     @cached_property
     def record(self) -> dict[str, Any]:
         """The content of `run.yaml`; empty if nothing was trained."""
-        path = self.folder / "run.yaml"
+        path = self.folder.record
         if not self.trained or not path.is_file():
             return {}
         try:
@@ -95,12 +94,12 @@ class Run:
     @cached_property
     def events(self) -> list[dict[str, Any]]:
         """The lines of `events.jsonl`; empty if nothing was trained."""
-        return read_lines(self.folder / "events.jsonl") if self.trained else []
+        return self.folder.read_events() if self.trained else []
 
     @cached_property
     def ledger(self) -> list[dict[str, Any]]:
         """The lines of `ledger.jsonl`: what the training cost."""
-        return readable_lines(self.folder / "ledger.jsonl")
+        return self.folder.read_ledger()
 
     @property
     def means(self) -> dict[str, float]:
@@ -123,32 +122,6 @@ class Run:
             if images := sorted(folder.glob("*.png")):
                 found.append((dataset, images[0]))
         return found
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The entries of a file with one JSON object a line; a last line that was cut off is left out."""
-    if not path.is_file():
-        return []
-    entries = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), start=1):
-        try:
-            entries.append(json.loads(line))
-        except ValueError as error:
-            if not line.endswith("\n"):
-                break
-            raise InputError(f"{path}:{number}: not JSON; run the training again with --restart") from error
-    return entries
-
-
-def readable_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a file, one a line; lines that a crash or a full disk cut off are left out."""
-    if not path.is_file():
-        return []
-    entries = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        with suppress(ValueError):
-            entries.append(json.loads(line))
-    return [entry for entry in entries if isinstance(entry, dict)]
 
 
 def finished_runs(config: Config) -> list[Run]:

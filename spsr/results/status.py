@@ -7,7 +7,7 @@ from statistics import median
 from typing import Literal
 
 from spsr.config import Config
-from spsr.results.runs import readable_lines
+from spsr.files import read_lines
 
 State = Literal["finished", "training", "stopped", "waiting"]
 _READINGS = 5
@@ -52,13 +52,13 @@ def read_progress(config: Config, name: str, seed: int, now: float | None = None
     folder = config.layout.run(name, seed)
     schedule = config.training_settings(name, seed).schedule
     iterations = schedule.iterations if schedule else 0
-    readings = readable_lines(folder / "ledger.jsonl")
+    readings = folder.read_ledger()
     starts = sum("began_at_step" in line for line in readings)
     rates = [line["iterations_per_s"] for line in readings if "iterations_per_s" in line]
     rate = median(rates[-_READINGS:]) if rates else None
-    if config.layout.model(name, seed).is_file():
+    if folder.model.is_file():
         return Progress(name, seed, "finished", iterations, iterations, rate, starts)
-    step = max((line.get("step", 0) for line in readable_lines(folder / "events.jsonl")), default=0)
+    step = max((line.get("step", 0) for line in read_lines(folder.events)), default=0)
     if not readings:
         return Progress(name, seed, "waiting", 0, iterations, None, 0)
     last = readings[-1]

@@ -5,19 +5,19 @@ and the server does not have yet: nothing is doubled after an interruption, and 
 import (`spsr track`). Problems stand in `live.log` of the run. It ends when its standard input does.
 """
 
-import fcntl
 import os
 import signal
 import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spsr.config import Config, load
+from spsr.config.run_folder import RunFolder
+from spsr.files import alone
 from spsr.results.curves import Points, curves
-from spsr.results.runs import Run, read_lines, readable_lines
+from spsr.results.runs import Run
 from spsr.tracking.experiment import all_runs, complete, experiment_id, points_there, quiet_mlflow
 from spsr.tracking.track import CONTENT_TAG, tags_of
 
@@ -78,8 +78,8 @@ class _Followed:
         return None, set()
 
     def _points(self) -> Points:
-        events = read_lines(self.run.folder / "events.jsonl")
-        return curves(events, readable_lines(self.run.folder / "ledger.jsonl"), int(1000 * time.time()))
+        events = self.run.folder.read_events()
+        return curves(events, self.run.folder.read_ledger(), int(1000 * time.time()))
 
     def send(self) -> None:
         """Send what is not there yet."""
@@ -108,14 +108,12 @@ def _main() -> None:
         ended.set()
 
     threading.Thread(target=wait_for_the_training, daemon=True).start()
-    with (config.layout.run(name, seed) / ".live.lock").open("w") as lock:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(config.layout.run(name, seed).live_lock):
         follow(config, name, seed, ended)
 
 
-def _note(folder: Path, text: str) -> None:
-    with (folder / "live.log").open("a", encoding="utf-8") as log:
+def _note(folder: RunFolder, text: str) -> None:
+    with folder.live_log.open("a", encoding="utf-8") as log:
         log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {os.environ['MLFLOW_TRACKING_URI']}: {text}\n")
 
 

@@ -4,15 +4,14 @@ Files come first: a slow or dead server costs no training, and an import can be 
 have not changed is left alone; one that was imported in part is completed; one whose numbers changed is replaced.
 """
 
-import fcntl
 import hashlib
 import json
 import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from spsr.config import Config
+from spsr.files import alone
 from spsr.results.curves import Points, curves
 from spsr.results.runs import Run, finished_runs
 from spsr.tracking.experiment import (
@@ -76,7 +76,7 @@ def track(config: Config, progress: Callable[[int, int], None] | None = None) ->
     uri = tracking_uri(config)
     runs = finished_runs(config)
     local = not os.environ.get("MLFLOW_TRACKING_URI")
-    with _only_writer(config.layout.tracking) if local else nullcontext():
+    with alone(config.layout.tracking / ".lock") if local else nullcontext():
         from mlflow import MlflowClient
 
         if local:
@@ -106,14 +106,6 @@ def _log_report(client: "MlflowClient", experiment: str, config: Config, known: 
     client.log_artifact(run_id, str(config.layout.report))
     client.set_terminated(run_id)
     client.set_tag(run_id, CONTENT_TAG, digest)
-
-
-@contextmanager
-def _only_writer(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _import(client: "MlflowClient", experiment: str, run: Run, known: "MlflowRun | None", done: Imported) -> None:
@@ -150,7 +142,7 @@ def _import(client: "MlflowClient", experiment: str, run: Run, known: "MlflowRun
 def _content(run: Run) -> str:
     """A digest of every file that the MLflow run is made from, and of what is said about it."""
     summary = hashlib.sha256(json.dumps([_FORMAT, tags_of(run, hashes=False)], sort_keys=True).encode())
-    for path in [*(run.folder / name for name in ("run.yaml", "events.jsonl")), *run.score_files.values()]:
+    for path in [run.folder.record, run.folder.events, *run.score_files.values()]:
         if path.is_file():
             summary.update(f"{path.name}\0".encode() + path.read_bytes())
     if run.is_extractor and (probe := run.config.layout.probe(run.name)).is_file():
@@ -159,7 +151,7 @@ def _content(run: Run) -> str:
 
 
 def _modified(run: Run) -> int:
-    files = [run.folder / "run.yaml", *run.score_files.values()]
+    files = [run.folder.record, *run.score_files.values()]
     return max((int(1000 * path.stat().st_mtime) for path in files if path.is_file()), default=0)
 
 
@@ -240,9 +232,9 @@ def _log_artifacts(client: "MlflowClient", run_id: str, run: Run) -> None:
         resolved = yaml.safe_dump(run.resolved, allow_unicode=True, sort_keys=False)
         (root / "configuration" / "resolved.yaml").write_text(resolved, encoding="utf-8")
         shutil.copyfile(run.config.path, root / "configuration" / run.config.path.name)
-        for name in ("run.yaml", "events.jsonl"):
-            if (run.folder / name).is_file():
-                shutil.copyfile(run.folder / name, root / "training" / name)
+        for file in (run.folder.record, run.folder.events):
+            if file.is_file():
+                shutil.copyfile(file, root / "training" / file.name)
         for dataset, path in run.score_files.items():
             shutil.copyfile(path, root / "scores" / f"{dataset}.csv")
         for dataset, path in run.samples[:_SAMPLES]:

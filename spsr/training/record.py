@@ -1,12 +1,11 @@
 """Which run a folder holds: `run.yaml`, what makes two runs the same, and who may write there."""
 
-import fcntl
 import json
 import platform
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -14,8 +13,9 @@ from typing import Any, Literal
 import yaml
 
 from spsr.config import TrainingSettings
+from spsr.config.run_folder import RunFolder
 from spsr.errors import InputError
-from spsr.files import write_text
+from spsr.files import alone, write_text
 from spsr.training import checkpoints
 
 Restart = bool | Literal["changed"]
@@ -134,16 +134,10 @@ def move_aside(out: Path) -> Path:
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
     """Hold `out` for one process; the lock ends with the process, however that ends."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        stream = (out / ".lock").open("w")
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror}); name another folder with --out") from error
-    with stream:
+    refusal = f"{out}: another process trains here; wait for it or name another --out"
+    with ExitStack() as stack:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(f"{out}: another process trains here; wait for it or name another --out") from None
-        except OSError:
-            pass  # a file system without locks
+            stack.enter_context(alone(RunFolder(out).lock, refusal))
+        except OSError as error:
+            raise InputError(f"{out}: cannot be written ({error.strerror}); name another folder with --out") from error
         yield

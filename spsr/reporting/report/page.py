@@ -131,7 +131,7 @@ def _run(config: Config, run: Run) -> dict[str, Any]:
         "commit": run.record.get("versions", {}).get("commit", ""),
         "sha256": sha256,
         "tables": [name for name, table in config.tables.items() if run.name in table.methods],
-        "folder": run.folder.relative_to(config.layout.root).as_posix(),
+        "folder": run.folder.path.relative_to(config.layout.root).as_posix(),
         "logs": [log.relative_to(config.layout.root).as_posix() for log in logs],
         "has_scores": bool(run.score_files),
     }
