@@ -24,7 +24,7 @@ import typer
 import yaml
 
 from spsr.config import CONFIGS, Config, load
-from spsr.evaluation.score import COLUMNS, write_csv
+from spsr.evaluation.score_files import COLUMNS, write_csv
 from spsr.files import write_text
 from spsr.images import write_png
 

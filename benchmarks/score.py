@@ -20,21 +20,21 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from spsr.evaluation.score import match_folders
+from spsr.evaluation.pairs import match_folders
 from spsr.files import write_text
 from spsr.images import bicubic, image_index, read_rgb, select_role, write_png
 
 
 def all_four(sr_dir: str, hr_dir: str) -> None:
-    from spsr.evaluation.score import score_folders
+    from spsr.evaluation.score import score_pairs
 
-    score_folders(sr_dir, hr_dir)
+    score_pairs(match_folders(sr_dir, hr_dir))
 
 
 def without_lpips(sr_dir: str, hr_dir: str) -> None:
-    from spsr.evaluation.score import score_folders
+    from spsr.evaluation.score import score_pairs
 
-    score_folders(sr_dir, hr_dir, lpips=None)
+    score_pairs(match_folders(sr_dir, hr_dir), lpips=None)
 
 
 def plain_without_lpips(sr_dir: str, hr_dir: str) -> None:

@@ -12,7 +12,8 @@ from synthetic import BENCHMARKS, photograph, toy_config, write_images
 from spsr import cli
 from spsr.config import Config
 from spsr.evaluation import evaluate as evaluation
-from spsr.evaluation.score import read_csv, score_pairs
+from spsr.evaluation.score import score_pairs
+from spsr.evaluation.score_files import read_csv
 from spsr.images import write_png
 from spsr.models import build, official, save
 from spsr.reporting.tables.formats import make_table

@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from spsr.data import weights
 from spsr.errors import InputError
-from spsr.evaluation.score import match_folders, score_pairs
+from spsr.evaluation.pairs import match_folders
+from spsr.evaluation.score import score_pairs
 from spsr.images import bicubic, image_index, read_rgb, select_role, write_png
 from spsr.metrics.lpips import Lpips
 

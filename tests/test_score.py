@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,21 +11,19 @@ import pytest
 
 from spsr.errors import InputError
 from spsr.evaluation.ladder import protocol_ladder
-from spsr.evaluation.score import (
-    COLUMNS,
-    match_folders,
-    means_by_dataset,
-    read_csv,
-    score_folders,
-    write_csv,
-    write_json,
-)
+from spsr.evaluation.pairs import match_folders
+from spsr.evaluation.score import score_pairs
+from spsr.evaluation.score_files import COLUMNS, means_by_dataset, read_csv, write_csv, write_json
 from spsr.images import bicubic, image_index, read_rgb, select_role, write_png
 from spsr.metrics import psnr, ssim, ssim_standard
 
 
 def noise(seed: int, height: int = 24, width: int = 28) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def score_folders(sr_dir: Path, hr_dir: Path, **options: Any) -> pd.DataFrame:
+    return score_pairs(match_folders(sr_dir, hr_dir), **options)
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from synthetic import toy_config, write_scores
 
 from spsr.config import Config
 from spsr.errors import InputError
-from spsr.evaluation.score import read_csv, write_csv
+from spsr.evaluation.score_files import read_csv, write_csv
 from spsr.reporting.report import claims
 from spsr.reporting.report.claims import check, check_all, read_claims
 from spsr.reporting.report.verdicts import summary, verdict, verdicts
-from spsr.reporting.tables.cells import Cell, fill
+from spsr.reporting.tables.filled import Cell, fill
 from spsr.results.paper import Key
 from spsr.results.scores import Scores
 from spsr.results.statistics import against_parent, difference, holm, paired_bootstrap, wilcoxon

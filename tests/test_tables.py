@@ -15,11 +15,13 @@ from typer.testing import CliRunner
 
 from spsr.config import Config
 from spsr.errors import InputError
-from spsr.evaluation.score import write_csv
-from spsr.reporting.tables.cells import fill, places
+from spsr.evaluation.score_files import write_csv
+from spsr.reporting.tables.filled import fill, places
 from spsr.reporting.tables.formats import COLUMNS, WRITERS, make_table
 from spsr.reporting.tables.latex import escape
 from spsr.results.intervals import interval
+
+CELL = ("esrgan", "Set14", "psnr")
 
 
 @pytest.fixture
@@ -185,6 +187,18 @@ def test_images_that_differ_between_seeds_are_refused(tmp_path: Path, monkeypatc
     write_csv(made_up_scores(config, "esrgan", 1, "Set14", 5), config.layout.scores("esrgan", 1, "Set14"))
     with pytest.raises(InputError, match=r"esrgan/seed1/Set14\.csv: other images"):
         make_table(config, "table2")
+
+
+def test_a_difference_that_rounds_to_zero_is_printed_without_a_sign(toy: Config) -> None:
+    paper = fill(toy, "table2").cells["esrgan", "Set14", "psnr"].paper
+    scores = made_up_scores(toy, "esrgan", 0, "Set14", 3)
+    write_csv(scores.assign(psnr=float(paper or "nan") - 1e-7), toy.layout.scores("esrgan", 0, "Set14"))
+    cell = next(r for r in rows(toy, "table2") if (r["method"], r["dataset"], r["metric"]) == CELL)
+    assert cell["delta"] == "0.000000"
+    for suffix in ("md", "tex", "html"):
+        shown = text(toy, "table2", suffix)
+        assert "0.000" in shown
+        assert not re.search(r"[-−+]0\.000", shown)
 
 
 def test_a_metric_that_was_not_measured_is_a_gap(toy: Config) -> None:

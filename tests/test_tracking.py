@@ -10,7 +10,7 @@ from synthetic import made_up_scores, toy_config, write_results
 
 from spsr.config import Config
 from spsr.errors import InputError
-from spsr.evaluation.score import write_csv
+from spsr.evaluation.score_files import write_csv
 from spsr.files import write_text
 from spsr.tracking import experiment
 from spsr.tracking import track as tracking

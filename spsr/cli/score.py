@@ -23,17 +23,19 @@ def score(
 ) -> None:
     """Score super-resolved images: LPIPS, PSNR and SSIM as the paper computes them, and standard SSIM."""
     from spsr.cli.progress import progress
-    from spsr.evaluation import score as scoring
+    from spsr.evaluation import score_files
+    from spsr.evaluation.pairs import match_folders
+    from spsr.evaluation.score import score_pairs
 
-    pairs = scoring.match_folders(sr_dir, hr_dir)
+    pairs = match_folders(sr_dir, hr_dir)
     network = None if lpips == "none" else lpips
     with progress("score") as report:
-        frame = scoring.score_pairs(pairs, network, progress=lambda done, total: report(done, total, ""))
+        frame = score_pairs(pairs, network, progress=lambda done, total: report(done, total, ""))
     if csv is not None:
-        scoring.write_csv(frame, csv)
+        score_files.write_csv(frame, csv)
     if json is not None:
-        scoring.write_json(frame, json, network)
-    print_means(scoring.means_by_dataset(frame), network)
+        score_files.write_json(frame, json, network)
+    print_means(score_files.means_by_dataset(frame), network)
     if explain:
         from spsr.evaluation.ladder import protocol_ladder
 

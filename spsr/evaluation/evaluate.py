@@ -10,8 +10,10 @@ from spsr import models
 from spsr.config import Config
 from spsr.data import weights
 from spsr.errors import InputError
+from spsr.evaluation.pairs import match_folders
 from spsr.evaluation.probability_maps import upscale_with_maps
-from spsr.evaluation.score import match_folders, score_pairs, write_csv
+from spsr.evaluation.score import score_pairs
+from spsr.evaluation.score_files import write_csv
 from spsr.evaluation.upscale import Upscaler, upscale_files
 
 Progress = Callable[[float, float, str], None]

@@ -8,7 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
-from spsr.evaluation.score import Pair, Progress, read_pair
+from spsr.evaluation.pairs import Pair, read_pair
+from spsr.evaluation.score import Progress
 from spsr.images import RGB
 from spsr.metrics.fidelity import SHAVE, check_pair, psnr_of_channels, shave
 from spsr.metrics.luma import luma, luma_unrounded

@@ -11,7 +11,8 @@ from spsr.config import Config, Extractor, Method
 from spsr.config.run_folder import RunFolder
 from spsr.config.settings import NATURALNESS, Judge
 from spsr.errors import InputError
-from spsr.results.scores import METRIC_TITLES, belongs, read_scores
+from spsr.metrics import METRICS
+from spsr.results.scores import belongs, read_scores
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class Run:
             if scores is None or self.seed not in scores.seeds:
                 continue
             row = scores.seeds.index(self.seed)
-            found |= {f"{dataset}/{metric}": float(scores.values[metric][row].mean()) for metric in METRIC_TITLES}
+            found |= {f"{dataset}/{metric}": float(scores.values[metric][row].mean()) for metric in METRICS}
         return found
 
     @property

@@ -12,12 +12,8 @@ from spsr.config import Config
 from spsr.config.settings import MAP_WEIGHTS
 from spsr.data import registry, weights
 from spsr.errors import InputError
-from spsr.evaluation.score import read_csv
-
-LOWER_IS_BETTER = frozenset({"lpips"})
-METRIC_TITLES = {"lpips": "LPIPS", "psnr": "PSNR", "ssim": "SSIM", "ssim_standard": "SSIM (standard)"}
-DIGITS = {"lpips": 4, "psnr": 3, "ssim": 4, "ssim_standard": 4}
-"""Digits after the point with which a metric is shown; those of the paper."""
+from spsr.evaluation.score_files import read_csv
+from spsr.metrics import METRICS
 
 
 @dataclass(frozen=True)
@@ -66,8 +62,7 @@ def read_scores(config: Config, name: str, dataset: str) -> Scores | None:
             path = config.layout.scores(name, seed, dataset)
             raise InputError(f"{path}: other images than the method's first seed has; score the seeds again")
     values = {
-        metric: np.stack([frame[metric].to_numpy(dtype=np.float64) for frame in frames.values()])
-        for metric in METRIC_TITLES
+        metric: np.stack([frame[metric].to_numpy(dtype=np.float64) for frame in frames.values()]) for metric in METRICS
     }
     return Scores(tuple(frames), first, values)
 

@@ -16,7 +16,7 @@ from spsr.errors import InputError
 from spsr.files import write_text
 from spsr.images import RGB, image_index, plain_name
 from spsr.reporting.figures.pictures import Crop, Picture, find, method_files, method_pixels, strongest_square
-from spsr.reporting.html import environment, inside_script
+from spsr.reporting.pages import environment, inside_script
 from spsr.study.key import BLURRED, ORIGINAL, Key, Option, Trial, make_key, read_key, write_key
 
 PAPER_METHODS = ("srgan", "natsr", "esrgan", "spsr_g", "spsr_p")

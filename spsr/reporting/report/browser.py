@@ -10,15 +10,13 @@ from typing import Any
 from PIL import Image
 
 from spsr.config import Config
-from spsr.evaluation.score import read_csv
+from spsr.evaluation.score_files import read_csv
 from spsr.images import image_index, images_by_name, plain_name
+from spsr.metrics import METRICS
 from spsr.results.runs import Run
-from spsr.results.scores import METRIC_TITLES
 
 THUMBNAIL = 96
 """Longest side of a thumbnail in pixels."""
-
-_DIGITS = {"lpips": 5, "psnr": 4, "ssim": 5, "ssim_standard": 5}
 
 
 def score_data(runs: list[Run]) -> dict[str, Any]:
@@ -28,8 +26,8 @@ def score_data(runs: list[Run]) -> dict[str, Any]:
         for dataset, path in run.score_files.items():
             frame = read_csv(path)
             columns = {
-                metric: [round(v, _DIGITS[metric]) if math.isfinite(v) else None for v in frame[metric].tolist()]
-                for metric in METRIC_TITLES
+                name: [round(v, metric.digits + 1) if math.isfinite(v) else None for v in frame[name].tolist()]
+                for name, metric in METRICS.items()
             }
             found.setdefault(run.title, {})[dataset] = {"image": frame["image"].tolist(), **columns}
     return found

@@ -10,8 +10,8 @@ from spsr.config import CONFIGS, Config
 from spsr.config.validation import Strict, validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
-from spsr.reporting.tables.cells import Cell, FilledTable
-from spsr.results.scores import DIGITS, LOWER_IS_BETTER, METRIC_TITLES
+from spsr.metrics import METRICS, Metric
+from spsr.reporting.tables.filled import Cell, FilledTable
 
 CLAIMS_FILE = CONFIGS / "claims.yaml"
 
@@ -99,19 +99,19 @@ def check(claim: Claim, table: FilledTable, number: Callable[[Cell], float | Non
     """Make every comparison of a claim with the numbers that `number` gives for cells (None: missing)."""
     agree, against, missing = 0, [], []
     for dataset in claim.datasets or table.table.datasets:
-        for metric in claim.metrics or tuple(claim.within) or table.table.metrics:
-            first = number(table.cells[claim.method, dataset, metric])
+        for name in claim.metrics or tuple(claim.within) or table.table.metrics:
+            metric = METRICS[name]
+            first = number(table.cells[claim.method, dataset, name])
             for other in claim.than:
-                second = number(table.cells[other, dataset, metric])
-                where = f"{dataset} {METRIC_TITLES[metric]}"
+                second = number(table.cells[other, dataset, name])
+                where = f"{dataset} {metric.title}"
                 names = f"{table.titles[claim.method]} / {table.titles[other]}"
                 if first is None or second is None:
                     missing.append(f"{where}: {names}")
                 elif _agrees(claim, metric, first, second):
                     agree += 1
                 else:
-                    digits = DIGITS[metric]
-                    against.append(f"{where}: {names} {first:.{digits}f} / {second:.{digits}f}")
+                    against.append(f"{where}: {names} {metric.shown(first)} / {metric.shown(second)}")
     total = agree + len(against)
     if against:
         return Finding("fails", agree, total, tuple(against))
@@ -120,12 +120,11 @@ def check(claim: Claim, table: FilledTable, number: Callable[[Cell], float | Non
     return Finding("holds", agree, total, ())
 
 
-def _agrees(claim: Claim, metric: str, first: float, second: float) -> bool:
-    digits = DIGITS[metric]
-    first, second = round(first, digits), round(second, digits)
+def _agrees(claim: Claim, metric: Metric, first: float, second: float) -> bool:
+    first, second = round(first, metric.digits), round(second, metric.digits)
     if claim.kind == "similar":
-        return abs(first - second) <= claim.within[metric] + 1e-9
-    return first < second if metric in LOWER_IS_BETTER else first > second
+        return abs(first - second) <= claim.within[metric.name] + 1e-9
+    return metric.better(first, second)
 
 
 def check_all(config: Config, tables: dict[str, FilledTable]) -> list[CheckedClaim]:

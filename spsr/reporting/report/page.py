@@ -11,15 +11,18 @@ from PIL import Image
 
 from spsr.config import Config
 from spsr.files import write_text
+from spsr.metrics import METRICS
 from spsr.reporting.figures.catalogue import FIGURES
-from spsr.reporting.html import environment, inside_script, table_fragment
+from spsr.reporting.pages import environment, inside_script
 from spsr.reporting.report.browser import data_address, image_data, score_data
 from spsr.reporting.report.claims import check_all
 from spsr.reporting.report.verdicts import Outcome, Verdict, summary, verdicts
-from spsr.reporting.tables.cells import Cell, FilledTable, fill
+from spsr.reporting.tables.filled import Cell, FilledTable, fill
+from spsr.reporting.tables.grid import number
+from spsr.reporting.tables.html import table_fragment
+from spsr.reporting.tables.notes import DAGGER
 from spsr.results.costs import cost
 from spsr.results.runs import Run, finished_runs
-from spsr.results.scores import METRIC_TITLES
 from spsr.results.statistics import LEVEL, against_parent
 
 _FIGURE_WIDTH = 1000
@@ -47,7 +50,12 @@ def make_report(config: Config) -> Path:
         return f"#run-{run.title}" if run is not None else None
 
     found = verdicts(config, list(tables.values()))
-    data = {"scores": score_data(methods), "images": image_data(config, methods), "titles": _titles(config, methods)}
+    data = {
+        "metrics": {name: {"title": metric.title, "digits": metric.digits} for name, metric in METRICS.items()},
+        "scores": score_data(methods),
+        "images": image_data(config, methods),
+        "titles": _titles(config, methods),
+    }
     page = (
         environment()
         .get_template("report.html.j2")
@@ -67,7 +75,9 @@ def make_report(config: Config) -> Path:
             runs=[_run(config, run) for run in runs],
             costs=[item for run in runs if (item := cost(run)) is not None],
             environment=_environment(runs),
-            metrics=METRIC_TITLES,
+            metrics=METRICS,
+            number=number,
+            dagger=DAGGER,
             data=inside_script(data),
         )
     )

@@ -5,15 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spsr.config import Config
-from spsr.reporting.tables.cells import Cell, FilledTable
+from spsr.reporting.tables.filled import Cell, FilledTable
 from spsr.results.paper import decimals
 
 Outcome = Literal["reproduced", "differs", "not run"]
 OUTCOMES: tuple[Outcome, ...] = ("reproduced", "differs", "not run")
-
-TOLERANCE = {"lpips": 0.005, "psnr": 0.1, "ssim": 0.005, "ssim_standard": 0.005}
-"""How far a training may end from the paper's number and still count as reproduced: about the spread between runs
-that the paper's own Table 4 shows. What is computed or released has no such spread and must agree to the last digit."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +26,15 @@ class Verdict:
 
 
 def verdict(config: Config, cell: Cell) -> Verdict:
-    """Compare one cell with the paper. On other test images than the paper's, nothing counts as reproduced."""
+    """Compare one cell with the paper.
+
+    A training may miss the paper's number by the metric's tolerance; what is computed or released must agree to the
+    last digit. On other test images than the paper's, nothing counts as reproduced.
+    """
     if cell.value is None or cell.delta is None or cell.paper is None:
         return Verdict(cell, "not run", cell.absent)
     causes = likely_causes(config, cell)
-    tolerance = TOLERANCE[cell.key.metric]
+    tolerance = cell.metric.tolerance
     if config.method(cell.key.method).source in ("computed", "released"):
         tolerance = 1.01 * 10.0 ** -decimals(cell.paper)
     if abs(cell.delta) <= tolerance and not _other_images(config, cell.key.dataset):

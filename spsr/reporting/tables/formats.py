@@ -6,8 +6,8 @@ import math
 
 from spsr.config import Config
 from spsr.files import write_text
-from spsr.reporting.html import to_html
-from spsr.reporting.tables.cells import FilledTable, fill
+from spsr.reporting.tables.filled import FilledTable, fill
+from spsr.reporting.tables.html import to_html
 from spsr.reporting.tables.latex import to_latex
 from spsr.reporting.tables.markdown import to_markdown
 
@@ -45,7 +45,7 @@ def to_csv(filled: FilledTable) -> str:
 def _decimal(number: float | None) -> str:
     if number is None:
         return ""
-    return f"{number:.6f}" if math.isfinite(number) else str(number)
+    return f"{number:z.6f}" if math.isfinite(number) else str(number)
 
 
 WRITERS = {"csv": to_csv, "md": to_markdown, "tex": to_latex, "html": to_html}

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from spsr.reporting.tables.cells import Cell, FilledTable
+from spsr.metrics import METRICS
+from spsr.reporting.tables.filled import Cell, FilledTable
 from spsr.reporting.tables.notes import NOT_RUN
-from spsr.results.scores import DIGITS, METRIC_TITLES
 
 Kind = str
 KINDS: tuple[Kind, ...] = ("ours", "paper", "delta")
@@ -29,12 +29,11 @@ class Grid:
 
 def number(cell: Cell, kind: Kind) -> str:
     """One line of a cell as plain text, without marks."""
-    digits = DIGITS[cell.key.metric]
     if kind == "ours":
-        return NOT_RUN if cell.value is None else f"{cell.value:.{digits}f}"
+        return NOT_RUN if cell.value is None else cell.metric.shown(cell.value)
     if kind == "paper":
         return ABSENT if cell.paper is None else cell.paper
-    return ABSENT if cell.delta is None else f"{cell.delta:+.{digits}f}"
+    return ABSENT if cell.delta is None else cell.metric.shown_difference(cell.delta)
 
 
 def grid(filled: FilledTable, decorate: Callable[[Cell, Kind, str], str], escape: Callable[[str], str] = str) -> Grid:
@@ -58,7 +57,7 @@ def grid(filled: FilledTable, decorate: Callable[[Cell, Kind, str], str], escape
                 line(
                     kind,
                     [filled.cells[method, dataset, metric] for method in table.methods],
-                    [dataset, METRIC_TITLES[metric]] if kind == "ours" else ["", ""],
+                    [dataset, METRICS[metric].title] if kind == "ours" else ["", ""],
                 )
                 for metric in table.metrics
                 for kind in KINDS
@@ -66,7 +65,7 @@ def grid(filled: FilledTable, decorate: Callable[[Cell, Kind, str], str], escape
             for dataset in table.datasets
         ]
         return Grid([escape(title) for title in header], 3, groups)
-    header = ["Method", "", *(f"{dataset} {METRIC_TITLES[metric]}" for dataset, metric in columns)]
+    header = ["Method", "", *(f"{dataset} {METRICS[metric].title}" for dataset, metric in columns)]
     groups = [
         [
             line(

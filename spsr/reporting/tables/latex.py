@@ -1,6 +1,6 @@
 """A table as LaTeX with booktabs: best in red and bold, second best in blue and underlined, as in the paper."""
 
-from spsr.reporting.tables.cells import FOREIGN, REMARK, Cell, FilledTable
+from spsr.reporting.tables.filled import FOREIGN, REMARK, Cell, FilledTable
 from spsr.reporting.tables.grid import grid
 from spsr.reporting.tables.notes import DAGGER, LIKE_PARENT, marks_behind, notes
 

@@ -1,6 +1,6 @@
 """A table as Markdown: readable as text, best in bold and second best in italics."""
 
-from spsr.reporting.tables.cells import Cell, FilledTable
+from spsr.reporting.tables.filled import Cell, FilledTable
 from spsr.reporting.tables.grid import grid
 from spsr.reporting.tables.notes import marks_behind, notes
 

@@ -1,9 +1,8 @@
 """The lines under a table: marks, protocol, intervals, and why cells are empty."""
 
-from spsr.metrics import PROTOCOLS
-from spsr.reporting.tables.cells import FOREIGN, REMARK, Cell, FilledTable
+from spsr.metrics import METRICS
+from spsr.reporting.tables.filled import FOREIGN, REMARK, Cell, FilledTable
 from spsr.results.intervals import interval_source
-from spsr.results.scores import METRIC_TITLES
 
 DAGGER = "†"
 """Stands at every number of ours that was not made with the paper's own settings."""
@@ -41,7 +40,7 @@ def notes(filled: FilledTable, best: str, second: str) -> list[str]:
     sizes = {(c.n_seeds, c.n_images) for c in filled.cells.values() if c.value is not None}
     if sources := dict.fromkeys(interval_source(*size) for size in sorted(sizes)):
         lines.append(f"95 % intervals: {'; '.join(sources)}")
-    lines += [f"{METRIC_TITLES[metric]}: {PROTOCOLS[metric]}" for metric in filled.table.metrics]
+    lines += [f"{METRICS[metric].title}: {METRICS[metric].protocol}" for metric in filled.table.metrics]
     return lines
 
 
@@ -57,4 +56,5 @@ def _marking(filled: FilledTable, best: str, second: str) -> str:
     text = f"{marks}, among our numbers and among the paper's"
     if filled.table.unranked:
         text += f" (not ranked: {', '.join(filled.titles[name] for name in filled.table.unranked)})"
-    return f"{text}. LPIPS: lower is better" if "lpips" in filled.table.metrics else text
+    falling = [METRICS[name].title for name in filled.table.metrics if METRICS[name].lower_is_better]
+    return f"{text}. {', '.join(falling)}: lower is better" if falling else text

@@ -60,10 +60,9 @@ function stack(run) {
 
 function scoreLine(run) {
   if (run === "HR") return "original";
-  const values = ["lpips", "psnr", "ssim"].map((metric) => scoreOf(run, current.dataset, current.image, metric));
-  if (values.every((value) => value === null)) return "no scores";
-  const shown = (value, digits) => (value === null ? "–" : value.toFixed(digits));
-  return `LPIPS ${shown(values[0], 4)}  PSNR ${shown(values[1], 2)}  SSIM ${shown(values[2], 4)}`;
+  const values = Object.entries(data.metrics).map(([name, metric]) => [metric, scoreOf(run, current.dataset, current.image, name)]);
+  if (values.every(([, value]) => value === null)) return "no scores";
+  return values.map(([metric, value]) => `${metric.title} ${value === null ? "–" : value.toFixed(metric.digits)}`).join("  ");
 }
 
 function draw() {
@@ -139,7 +138,7 @@ for (const details of document.querySelectorAll("details.scores")) {
     const box = details.querySelector(".scroll");
     if (!details.open || box.childElementCount) return;
     const run = details.closest("[data-run]").dataset.run;
-    const metrics = ["lpips", "psnr", "ssim", "ssim_standard"];
+    const metrics = Object.keys(data.metrics);
     const head = make("tr", {}, ...["dataset", "image", ...metrics].map((text) => make("th", { className: metrics.includes(text) ? "n" : "" }, text)));
     const rows = Object.entries(data.scores[run] || {}).flatMap(([dataset, table]) => table.image.map((image, i) => make("tr", {}, make("td", {}, dataset), make("td", {}, image),
       ...metrics.map((metric) => make("td", { className: "n" }, table[metric][i] === null ? "–" : String(table[metric][i]))))));

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 
 from spsr.config import Config, Table
 from spsr.config.settings import MAP_PROVIDERS
+from spsr.metrics import METRICS, Metric
 from spsr.results.intervals import interval
 from spsr.results.paper import Key, paper_values
-from spsr.results.scores import DIGITS, LOWER_IS_BETTER, METRIC_TITLES, read_scores, why_absent
+from spsr.results.scores import read_scores, why_absent
 from spsr.results.statistics import against_parent
 
 REMARK = "§"
@@ -44,6 +45,11 @@ class Cell:
     like_parent: bool | None = None
 
     @property
+    def metric(self) -> Metric:
+        """What is known of its metric."""
+        return METRICS[self.key.metric]
+
+    @property
     def delta(self) -> float | None:
         """Ours minus the paper's."""
         return self.value - float(self.paper) if self.value is not None and self.paper is not None else None
@@ -51,9 +57,9 @@ class Cell:
     @property
     def better(self) -> bool | None:
         """Whether ours is the better number; None if the two cannot be compared or show the same digits."""
-        if self.delta is None or round(self.delta, DIGITS[self.key.metric]) == 0:
+        if self.delta is None or round(self.delta, self.metric.digits) == 0:
             return None
-        return (self.delta < 0) == (self.key.metric in LOWER_IS_BETTER)
+        return self.metric.better(self.delta, 0)
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ def fill(config: Config, name: str) -> FilledTable:
                 if scores is None:
                     cell = replace(cell, absent=why_absent(config, method, dataset))
                 elif math.isnan(mean := float(scores.values[metric].mean(axis=1).mean())):
-                    cell = replace(cell, absent=f"{METRIC_TITLES[metric]} was not measured")
+                    cell = replace(cell, absent=f"{METRICS[metric].title} was not measured")
                 else:
                     cell = replace(
                         cell,
@@ -152,8 +158,8 @@ def _place(cells: dict[tuple[str, str, str], Cell], table: Table, dataset: str, 
     """Mark the best of one dataset and metric, among our values and among the paper's, by the digits shown."""
     ranked = [method for method in table.methods if method not in table.unranked]
     row = {method: cells[method, dataset, metric] for method in ranked}
-    lower = metric in LOWER_IS_BETTER
-    ours = {m: round(c.value, DIGITS[metric]) for m, c in row.items() if c.value is not None}
+    lower = METRICS[metric].lower_is_better
+    ours = {m: round(c.value, METRICS[metric].digits) for m, c in row.items() if c.value is not None}
     theirs = {m: float(c.paper) for m, c in row.items() if c.paper is not None}
     our_places = places(ours, lower, table.marks)
     their_places = places(theirs, lower, table.marks)

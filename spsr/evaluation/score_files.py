@@ -1,0 +1,74 @@
+"""Files of scores: CSV with a row an image, JSON with means and protocols."""
+
+import json
+import math
+from pathlib import Path
+
+import pandas as pd
+
+from spsr.errors import InputError
+from spsr.files import atomic_path, write_text
+from spsr.images import SCALE
+from spsr.metrics import METRICS
+
+COLUMNS = ("image", *METRICS)
+
+
+def means_by_dataset(frame: pd.DataFrame) -> pd.DataFrame:
+    """The arithmetic mean of every metric over each dataset's images, and their number `n_images`.
+
+    Datasets are what stands before the slash of the image names; images without one make up a single dataset "".
+    """
+    datasets = frame["image"].map(lambda name: name.rpartition("/")[0]).rename("dataset")
+    grouped = frame.groupby(datasets, sort=False)
+    return grouped[list(METRICS)].mean().assign(n_images=grouped.size())
+
+
+def write_csv(frame: pd.DataFrame, path: Path | str) -> None:
+    """Write the per-image scores, atomically; empty cells are metrics that were not computed."""
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False)
+
+
+def read_csv(path: Path | str) -> pd.DataFrame:
+    """Read what `write_csv` wrote.
+
+    Raises:
+        InputError: the file is missing or has other columns.
+    """
+    try:
+        frame = pd.read_csv(
+            path, dtype={"image": str}, keep_default_na=False, na_values={metric: [""] for metric in METRICS}
+        )
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable score file ({error}); score the images again") from error
+    if tuple(frame.columns) != COLUMNS:
+        raise InputError(f"{path}: its columns are not {','.join(COLUMNS)}; score the images again")
+    return frame
+
+
+def write_json(frame: pd.DataFrame, path: Path | str, lpips: str | None = "alex") -> None:
+    """Write the dataset means, the per-image scores and the protocol of each metric, atomically.
+
+    JSON has no infinity: the PSNR of equal images, and a mean with it, is the string "inf". A metric that was not
+    computed is null.
+    """
+    means = means_by_dataset(frame)
+    protocols = {name: metric.protocol for name, metric in METRICS.items()}
+    document = {
+        "scale": SCALE,
+        "protocol": protocols | {"lpips": f"{protocols['lpips']}; network here: {lpips or 'none, not computed'}"},
+        "n_images": len(frame),
+        "datasets": {
+            str(name): {key: _json_number(value) for key, value in row.items()}
+            for name, row in means.to_dict("index").items()
+        },
+        "images": [{key: _json_number(value) for key, value in row.items()} for row in frame.to_dict("records")],
+    }
+    write_text(path, json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _json_number(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf"
+    return value

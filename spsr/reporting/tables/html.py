@@ -1,0 +1,36 @@
+"""A table as HTML: each cell holds our number, the paper's, and the difference."""
+
+from collections.abc import Callable
+
+from spsr.metrics import METRICS
+from spsr.reporting.pages import environment
+from spsr.reporting.tables.filled import Cell, FilledTable
+from spsr.reporting.tables.grid import number
+from spsr.reporting.tables.notes import DAGGER, marks_behind, notes
+
+
+def table_fragment(filled: FilledTable, link: Callable[[Cell], str | None] = lambda _: None) -> str:
+    """The `<table>` with its caption and notes, for a page that has the styles of `tables.css`.
+
+    Args:
+        link: the address that a cell's own number leads to, if any.
+    """
+    return (
+        environment()
+        .get_template("table.html.j2")
+        .render(
+            filled=filled,
+            table=filled.table,
+            notes=notes(filled, "red", "blue"),
+            link=link,
+            metrics=METRICS,
+            number=number,
+            marks_behind=marks_behind,
+        )
+    )
+
+
+def to_html(filled: FilledTable) -> str:
+    """A page that holds the table and needs no other file."""
+    template = environment().get_template("table_page.html.j2")
+    return template.render(filled=filled, fragment=table_fragment(filled), dagger=DAGGER)
