@@ -82,5 +82,5 @@ def read_lines(path: Path, remedy: str | None = None) -> list[dict[str, Any]]:
             entries.append(entry)
         except ValueError as error:
             if remedy is not None and line.endswith(b"\n"):
-                raise InputError(f"{path}:{number}: not a line of JSON; {remedy}") from error
+                raise InputError(f"{path}:{number}: not JSON; {remedy}") from error
     return entries
