@@ -65,7 +65,7 @@ def fill(network: nn.Module, names: Mapping[str, str] | None = None, gain: float
 
     Args:
         network: any.
-        names: its state dict keys to the official ones (`spsr.models.official.Layout.keys`); None when they are equal.
+        names: its state dict keys to the official ones (`Recognised.keys` of its layout); None when they are equal.
         gain: factor on the weights.
     """
     state = network.state_dict()
@@ -77,9 +77,13 @@ def fill(network: nn.Module, names: Mapping[str, str] | None = None, gain: float
 
 def spsr_names(blocks: int = 23) -> dict[str, str]:
     """The state dict keys of our SPSR generator to those of the official code."""
-    from spsr.models.official import spsr_layers
+    from spsr.models.spsr import official_layers
 
-    return {f"{ours}.{part}": f"{theirs}.{part}" for ours, theirs in spsr_layers(blocks).items() for part in PARTS}
+    return {
+        f"{ours}.{part}": f"{theirs}.{part}"
+        for ours, theirs in official_layers({"blocks": blocks}).items()
+        for part in PARTS
+    }
 
 
 def image_u8(height: int, width: int, tag: str) -> NDArray[np.uint8]:

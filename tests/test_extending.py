@@ -16,7 +16,7 @@ from spsr.data.image_sets import ImageSet
 from spsr.data.pack import pack
 from spsr.errors import InputError
 from spsr.images import write_png
-from spsr.models import build, from_checkpoint, identity, save
+from spsr.models import architecture, build, from_checkpoint, save
 from spsr.pipeline import Pipeline
 from spsr.reporting.tables.formats import make_table
 from spsr.training.method import input_hashes
@@ -106,7 +106,7 @@ def test_a_loss_in_one_file_is_logged_and_trains(config: Config):
 def test_a_generator_in_one_file_is_trained_saved_and_loaded_again(config: Config):
     train(config, "shallow_gan")
     network = from_checkpoint(config.layout.model("shallow_gan", 0), scale=4)
-    assert identity(network) == ("own/networks.py:Shallow", {"features": 16})
+    assert architecture(network) == ("own/networks.py:Shallow", {"features": 16})
     assert network(torch.rand(1, 3, 9, 7)).shape == (1, 3, 36, 28)
 
 

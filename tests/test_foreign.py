@@ -15,7 +15,8 @@ from spsr.evaluation import evaluate as evaluation
 from spsr.evaluation.score import score_pairs
 from spsr.evaluation.score_files import read_csv
 from spsr.images import write_png
-from spsr.models import build, official, save
+from spsr.models import build, save
+from spsr.models.rrdb import old_sr_branch
 from spsr.reporting.tables.formats import make_table
 
 NAME = "theirs"
@@ -45,7 +46,7 @@ def write_their_images() -> None:
 def write_their_checkpoint(scale: int = 4) -> Path:
     """An RRDB network in the layout of the ESRGAN repository before its clean-up."""
     network = build("rrdb", features=4, growth=4, blocks=1, scale=scale)
-    layers = official.old_sr_branch(1, {2: 1, 4: 2}[scale]) | {"to_rgb": "model.10" if scale == 4 else "model.7"}
+    layers = old_sr_branch(1, {2: 1, 4: 2}[scale]) | {"to_rgb": "model.10" if scale == 4 else "model.7"}
     state = {
         f"{theirs}.{part}": network.state_dict()[f"{ours}.{part}"]
         for ours, theirs in layers.items()

@@ -18,10 +18,12 @@ from torch import Tensor, nn
 
 from spsr import models
 from spsr.errors import InputError
-from spsr.models import official
 from spsr.models.checkpoint import describe, from_checkpoint, save
 from spsr.models.edsr import DIV2K_MEAN
 from spsr.models.initialise import initialise_from
+from spsr.models.networks import recognise
+from spsr.models.rrdb import old_sr_branch
+from spsr.models.spsr import official_layers
 
 KERNEL_V = torch.tensor([[0.0, -1, 0], [0, 0, 0], [0, 1, 0]]).view(1, 1, 3, 3)
 State = dict[str, Tensor]
@@ -39,7 +41,7 @@ def renamed(network: nn.Module, layers: dict[str, str]) -> State:
 
 
 def official_spsr(network: nn.Module) -> State:
-    state = renamed(network, official.spsr_layers(20))
+    state = renamed(network, official_layers({"blocks": 20}))
     for part in ("weight", "bias"):
         state[f"HR_conv0_new.0.{part}"] = state[f"model.8.{part}"].clone()
     return state | {"get_g_nopadding.weight_v": KERNEL_V, "get_g_nopadding.weight_h": KERNEL_V.transpose(2, 3)}
@@ -54,7 +56,7 @@ def rrdb_pair(layout: str, scale: int = 4) -> tuple[nn.Module, State]:
     network = models.build("rrdb", features=6, growth=4, blocks=2, scale=scale)
     if layout == "old":
         ups = {1: 0, 2: 1, 4: 2}[scale]
-        return network, renamed(network, official.old_sr_branch(2, ups) | {"to_rgb": f"model.{4 + 3 * ups}"})
+        return network, renamed(network, old_sr_branch(2, ups) | {"to_rgb": f"model.{4 + 3 * ups}"})
     trunk, dense, end, up, hr = {
         "new": ("RRDB_trunk", "RDB", "trunk_conv", "upconv", "HRconv"),
         "basicsr": ("body", "rdb", "conv_body", "conv_up", "conv_hr"),
@@ -125,7 +127,7 @@ def test_a_checkpoint_of_another_project_gives_the_same_network(tmp_path: Path, 
     torch.save(state, tmp_path / "theirs.pth")
     loaded = from_checkpoint(tmp_path / "theirs.pth")
     assert same_weights(loaded, network)
-    assert models.identity(loaded)[0] == models.identity(network)[0]
+    assert models.architecture(loaded)[0] == models.architecture(network)[0]
     assert not loaded.training
     lr = torch.rand(1, 3, 6, 6)
     torch.testing.assert_close(loaded(lr)[0], network.eval()(lr)[0], rtol=0, atol=0)
@@ -158,9 +160,9 @@ def test_esrgan_keys_are_those_of_the_released_checkpoint(golden: Path, tmp_path
     with (golden / "rrdb_keys.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     state = {row["new"]: torch.zeros([int(n) for n in row["shape"].split("x")]) for row in rows}
-    layout = official.recognise(state)
+    layout = recognise(state)
     assert layout.size == {"features": 64, "blocks": 23, "growth": 32, "scale": 4}
-    old = official.recognise({row["old"]: state[row["new"]] for row in rows})
+    old = recognise({row["old"]: state[row["new"]] for row in rows})
     assert old.size == layout.size
     new_to_old = {layout.keys[key]: old.keys[key] for key in layout.keys}
     assert new_to_old == {row["new"]: row["old"] for row in rows}
@@ -176,7 +178,7 @@ def test_own_files_round_trip_with_the_same_bytes(tmp_path: Path, name: str) -> 
     save(network, first, method="a", seed="0")
     loaded = from_checkpoint(first)
     assert same_weights(loaded, network)
-    assert models.identity(loaded) == models.identity(network)
+    assert models.architecture(loaded) == models.architecture(network)
     save(loaded, second, seed="0", method="a")
     assert first.read_bytes() == second.read_bytes()
 

@@ -83,7 +83,7 @@ def load_upscaler(config: Config, name: str, seed: int) -> Upscaler:
     if not file.is_file():
         raise InputError(f"{file}: no weights of method '{name}' with seed {seed}; {remedy}")
     network: nn.Module = models.from_checkpoint(file, scale=4)
-    architecture = models.identity(network)[0]
+    architecture = models.architecture(network)[0]
     if architecture in models.NETWORKS.keys() - models.GENERATORS.keys():
         raise InputError(f"{file}: holds the network '{architecture}', which makes no images; name a generator")
     maps = config.maps(name)

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 
 from spsr.errors import InputError
 from spsr.files import atomic_path
-from spsr.models import build, identity, official
+from spsr.models.key_layout import translate
+from spsr.models.networks import architecture, build, recognise
+from spsr.models.srresnet_bn import read_keras
 
 WRAPPERS = ("params_ema", "params", "state_dict")
 HDF5_MAGIC = b"\x89HDF"
@@ -32,13 +34,11 @@ def save(model: nn.Module, path: Path | str, **metadata: str) -> None:
         path: ends in `.safetensors`.
         metadata: more to write into the file's header, as text.
     """
-    architecture, size = identity(model)
+    name, size = architecture(model)
     try:
-        described = {"architecture": architecture, "size": json.dumps(size, sort_keys=True), **metadata}
+        described = {"architecture": name, "size": json.dumps(size, sort_keys=True), **metadata}
     except TypeError as error:
-        raise InputError(
-            f"network '{architecture}': its sizes cannot be written down ({error}); use numbers"
-        ) from error
+        raise InputError(f"network '{name}': its sizes cannot be written down ({error}); use numbers") from error
     tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
     content = safetensors.torch.save(tensors, described)
     with atomic_path(path) as temporary:
@@ -66,7 +66,7 @@ def from_checkpoint(path: Path | str, scale: int | None = None) -> nn.Module:
     """
     path = Path(path)
     network, found = _load(path)
-    actual = identity(network)[1].get("scale", scale)
+    actual = architecture(network)[1].get("scale", scale)
     if scale is not None and actual != scale:
         raise InputError(f"{path}: the network has scale {actual}, but {scale} is needed; choose another checkpoint")
     log.info("%s", found)
@@ -109,16 +109,16 @@ def _load(path: Path) -> tuple[nn.Module, str]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; name an existing checkpoint")
     try:
-        title, architecture, size, state, names = _read(path)
+        title, name, size, state, names = _read(path)
         with torch.random.fork_rng(devices=[]):
-            network = build(architecture, **size)
+            network = build(name, **size)
         _check_fit(network, state, names)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     network.load_state_dict(state, assign=True)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    sizes = ", ".join(f"{key} {value}" for key, value in identity(network)[1].items() if value is not None)
-    return network.eval(), f"{path}: {title} ({architecture}: {sizes}; {parameters:,} parameters)"
+    sizes = ", ".join(f"{key} {value}" for key, value in architecture(network)[1].items() if value is not None)
+    return network.eval(), f"{path}: {title} ({name}: {sizes}; {parameters:,} parameters)"
 
 
 def _read(path: Path) -> tuple[str, str, dict[str, Any], dict[str, Tensor], Mapping[str, str]]:
@@ -126,9 +126,7 @@ def _read(path: Path) -> tuple[str, str, dict[str, Any], dict[str, Tensor], Mapp
     with path.open("rb") as stream:
         is_hdf5 = stream.read(4) == HDF5_MAGIC or path.suffix in (".h5", ".hdf5")
     if is_hdf5:
-        from spsr.models.keras import read_srresnet_bn
-
-        size, state = read_srresnet_bn(path)
+        size, state = read_keras(path)
         return "SRGAN generator for Keras", "srresnet_bn", size, state, {}
     if path.suffix == ".safetensors":
         tensors, metadata = _read_safetensors(path)
@@ -137,9 +135,9 @@ def _read(path: Path) -> tuple[str, str, dict[str, Any], dict[str, Tensor], Mapp
         wrapper = None
     else:
         tensors, wrapper = _unwrap(_read_torch(path))
-    layout = official.recognise(tensors)
-    title = layout.title + (f", from '{wrapper}'" if wrapper else "")
-    return title, layout.architecture, layout.size, official.translate(tensors, layout), layout.keys
+    found = recognise(tensors)
+    title = found.layout.title + (f", from '{wrapper}'" if wrapper else "")
+    return title, found.layout.architecture, found.size, translate(tensors, found), found.keys
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -1,9 +1,12 @@
 """EDSR (Lim et al. 2017), the first of the two other base networks of Table 7."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from spsr.errors import InputError
+from spsr.models.key_layout import KeyLayout, Size, State, channels, check_x4, count
 from spsr.models.layers import PixelShuffleConv, conv
 
 RGB_RANGE = 255.0
@@ -61,3 +64,44 @@ class EDSR(nn.Module):
         for up in self.upsample:
             x = up(x)
         return (self.tail(x) + mean) / RGB_RANGE
+
+
+def mean_shifts() -> dict[str, Tensor]:
+    """The fixed 1x1 convolutions that take out and put back the mean of DIV2K in EDSR's and RCAN's official code."""
+    identity = torch.eye(3).view(3, 3, 1, 1)
+    mean = torch.tensor(DIV2K_MEAN) * RGB_RANGE
+    return {
+        "sub_mean.weight": identity,
+        "sub_mean.bias": -mean,
+        "add_mean.weight": identity,
+        "add_mean.bias": mean,
+    }
+
+
+def _official_size(state: State) -> dict[str, Any]:
+    features = channels(state, "head.0.weight")
+    check_x4(state, "EDSR in the official layout", features, "tail.0.0.weight", "tail.0.2.weight")
+    # The factor on the residuals is not stored; the EDSR repository uses 0.1 with its 256 channels.
+    scale = 0.1 if features >= 256 else 1.0
+    return {"features": features, "blocks": count(state, r"body\.(\d+)\.body\."), "residual_scale": scale}
+
+
+def _official_layers(size: Size) -> dict[str, str]:
+    layers = {"head": "head.0", "body_end": f"body.{size['blocks']}", "tail": "tail.1"}
+    layers |= {"upsample.0.conv": "tail.0.0", "upsample.1.conv": "tail.0.2"}
+    for n in range(size["blocks"]):
+        layers |= {f"body.{n}.conv1": f"body.{n}.body.0", f"body.{n}.conv2": f"body.{n}.body.2"}
+    return layers
+
+
+KEY_LAYOUTS = (
+    KeyLayout(
+        title="EDSR in the official layout",
+        architecture="edsr",
+        markers=("body.0.body.0.weight",),
+        size=_official_size,
+        layers=_official_layers,
+        constants=mean_shifts(),
+    ),
+)
+"""EDSR-PyTorch."""

@@ -1,10 +1,13 @@
 """RCAN (Zhang et al. 2018), shown in the paper's Fig. 1."""
 
+from typing import Any
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 from spsr.errors import InputError
-from spsr.models.edsr import RGB_RANGE, div2k_mean
+from spsr.models.edsr import RGB_RANGE, div2k_mean, mean_shifts
+from spsr.models.key_layout import KeyLayout, Size, State, channels, check_x4, count
 from spsr.models.layers import PixelShuffleConv, conv
 
 
@@ -77,3 +80,39 @@ class RCAN(nn.Module):
         for up in self.upsample:
             x = up(x)
         return (self.tail(x) + mean) / RGB_RANGE
+
+
+def _official_size(state: State) -> dict[str, Any]:
+    features = channels(state, "head.0.weight")
+    check_x4(state, "RCAN in the official layout", features, "tail.0.0.weight", "tail.0.2.weight")
+    return {
+        "features": features,
+        "groups": count(state, r"body\.(\d+)\.body\."),
+        "blocks": count(state, r"body\.0\.body\.(\d+)\.body\."),
+        "reduction": features // channels(state, "body.0.body.0.body.3.conv_du.0.weight"),
+    }
+
+
+def _official_layers(size: Size) -> dict[str, str]:
+    layers = {"head": "head.0", "body_end": f"body.{size['groups']}", "tail": "tail.1"}
+    layers |= {"upsample.0.conv": "tail.0.0", "upsample.1.conv": "tail.0.2"}
+    inside = {"conv1": "0", "conv2": "2", "squeeze": "3.conv_du.0", "excite": "3.conv_du.2"}
+    for g in range(size["groups"]):
+        layers[f"groups.{g}.end"] = f"body.{g}.body.{size['blocks']}"
+        for b in range(size["blocks"]):
+            for ours, theirs in inside.items():
+                layers[f"groups.{g}.blocks.{b}.{ours}"] = f"body.{g}.body.{b}.body.{theirs}"
+    return layers
+
+
+KEY_LAYOUTS = (
+    KeyLayout(
+        title="RCAN in the official layout",
+        architecture="rcan",
+        markers=("body.0.body.0.body.0.weight",),
+        size=_official_size,
+        layers=_official_layers,
+        constants=mean_shifts(),
+    ),
+)
+"""The authors' RCAN, which is built on EDSR-PyTorch."""

@@ -1,6 +1,7 @@
 """SFTGAN (Wang et al. 2018): SRResNet whose features are modulated by maps of what an image shows."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -8,11 +9,11 @@ from torch.nn import functional
 
 from spsr.config.settings import MAP_PROVIDERS
 from spsr.errors import InputError
+from spsr.models.key_layout import KeyLayout, Size, State, channels, check_x4, count
 from spsr.models.layers import PixelShuffleConv, conv, initialise
 from spsr.models.segmentation import CATEGORIES, maps_of
 
 CONDITION_SLOPE = 0.1
-VARIANTS = ("pytorch", "torch")
 
 fx.wrap("maps_of")  # a single node of a traced network, whatever the provider does
 
@@ -20,53 +21,35 @@ fx.wrap("maps_of")  # a single node of a traced network, whatever the provider d
 class SpatialFeatureTransform(nn.Module):
     """Features times a scale plus a shift, both seen by two 1x1 convolutions in the conditions."""
 
-    def __init__(self, features: int, conditions: int, variant: str) -> None:
+    def __init__(self, features: int, conditions: int) -> None:
         super().__init__()
         self.scale = nn.ModuleList((conv(conditions, conditions, 1), conv(conditions, features, 1)))
         self.shift = nn.ModuleList((conv(conditions, conditions, 1), conv(conditions, features, 1)))
-        self._slope, self._offset = (0.1, 1.0) if variant == "pytorch" else (0.01, 0.0)
 
     def forward(self, x: Tensor, conditions: Tensor) -> Tensor:
         scale, shift = (
-            last(functional.leaky_relu(first(conditions), self._slope)) for first, last in (self.scale, self.shift)
+            last(functional.leaky_relu(first(conditions), CONDITION_SLOPE)) for first, last in (self.scale, self.shift)
         )
-        return x * (scale + self._offset) + shift
+        return x * (scale + 1.0) + shift
 
 
 class TransformedBlock(nn.Module):
-    """A residual block with a transform before each convolution; its ReLU follows the first convolution, or, in the
-    `torch` variant, each transform."""
+    """A residual block with a transform before each convolution; its ReLU follows the first convolution."""
 
-    def __init__(self, features: int, conditions: int, variant: str) -> None:
+    def __init__(self, features: int, conditions: int) -> None:
         super().__init__()
-        self.sft1 = SpatialFeatureTransform(features, conditions, variant)
+        self.sft1 = SpatialFeatureTransform(features, conditions)
         self.conv1 = conv(features, features)
-        self.sft2 = SpatialFeatureTransform(features, conditions, variant)
+        self.sft2 = SpatialFeatureTransform(features, conditions)
         self.conv2 = conv(features, features)
-        self._pre_activation = variant == "torch"
 
     def forward(self, x: Tensor, conditions: Tensor) -> Tensor:
-        y = self.sft1(x, conditions)
-        if self._pre_activation:
-            y = self.conv1(y.relu())
-            return x + self.conv2(self.sft2(y, conditions).relu())
-        y = self.sft2(self.conv1(y).relu(), conditions)
-        return x + self.conv2(y)
-
-
-class NearestConv(nn.Module):
-    """Nearest-neighbour x2 and a convolution: `N x C x H x W` to `N x C x 2H x 2W`."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = conv(channels, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.conv(functional.interpolate(x, scale_factor=2, mode="nearest"))
+        y = self.conv1(self.sft1(x, conditions)).relu()
+        return x + self.conv2(self.sft2(y, conditions))
 
 
 class SFTGAN(nn.Module):
-    """SFTGAN's generator x4 (1,833,763 parameters at its default size, 1,612,195 of the `torch` variant).
+    """SFTGAN's generator x4 as its authors released it (1,833,763 parameters at its default size).
 
     Input `N x 3 x h x w` in [0, 1], output `N x 3 x 4h x 4w`, not clamped. Layers that SRResNet has have its keys, so
     that it can start from a trained one. Weights start as SRResNet's (Kaiming normal times 0.1); those of the condition
@@ -76,8 +59,6 @@ class SFTGAN(nn.Module):
         features: channels.
         blocks: number of residual blocks.
         conditions: channels of the conditions.
-        variant: `pytorch` is the authors' released network; `torch` that of their paper, with nearest-neighbour
-            upsampling, activations before the convolutions, and a scale without the 1.
         maps: where probability maps come from if `forward` is given none; see `spsr.models.segmentation`.
         scale: 4, the only one.
     """
@@ -87,15 +68,12 @@ class SFTGAN(nn.Module):
         features: int = 64,
         blocks: int = 16,
         conditions: int = 32,
-        variant: str = "pytorch",
         maps: str = "outdoor_scene",
         scale: int = 4,
     ) -> None:
         super().__init__()
         if scale != 4:
             raise InputError(f"generator size scale={scale}: SFTGAN has scale 4 only; leave `scale` out")
-        if variant not in VARIANTS:
-            raise InputError(f"generator size variant={variant}: choose {' or '.join(VARIANTS)}")
         if maps not in MAP_PROVIDERS:
             raise InputError(f"generator size maps={maps}: choose one of {', '.join(MAP_PROVIDERS)}")
         self.maps = maps
@@ -105,11 +83,10 @@ class SFTGAN(nn.Module):
             layers += [conv(width, width, 1), nn.LeakyReLU(CONDITION_SLOPE)]
         self.condition = nn.Sequential(*layers, conv(widths[-1], conditions, 1))
         self.head = conv(3, features)
-        self.body = nn.ModuleList(TransformedBlock(features, conditions, variant) for _ in range(blocks))
-        self.sft_end = SpatialFeatureTransform(features, conditions, variant)
+        self.body = nn.ModuleList(TransformedBlock(features, conditions) for _ in range(blocks))
+        self.sft_end = SpatialFeatureTransform(features, conditions)
         self.body_end = conv(features, features)
-        upsampling = PixelShuffleConv if variant == "pytorch" else NearestConv
-        self.upsample = nn.ModuleList(upsampling(features) for _ in range(2))
+        self.upsample = nn.ModuleList(PixelShuffleConv(features) for _ in range(2))
         self.hr = conv(features, features)
         self.tail = conv(features, 3)
         initialise(self, gain=0.1)
@@ -183,3 +160,38 @@ class AuxiliaryDiscriminator(nn.Module):
             raise InputError(f"discriminator for inputs of {self.size} pixels: got {x.shape[-2]}x{x.shape[-1]}")
         features = self.features(x).flatten(1)
         return torch.cat([self.real(features), self.category(features)], dim=1)
+
+
+def _official_size(state: State) -> dict[str, Any]:
+    features = channels(state, "conv0.weight")
+    check_x4(state, "SFTGAN", features, "HR_branch.0.weight", "HR_branch.3.weight")
+    return {
+        "features": features,
+        "blocks": count(state, r"sft_branch\.(\d+)\.sft0\."),
+        "conditions": channels(state, "CondNet.8.weight"),
+    }
+
+
+def _official_layers(size: Size) -> dict[str, str]:
+    blocks = size["blocks"]
+    layers = {"head": "conv0", "body_end": f"sft_branch.{blocks + 1}", "hr": "HR_branch.6", "tail": "HR_branch.8"}
+    layers |= {"upsample.0.conv": "HR_branch.0", "upsample.1.conv": "HR_branch.3"}
+    transforms = {"sft_end": f"sft_branch.{blocks}"}
+    for n in range(blocks):
+        layers |= {f"body.{n}.conv1": f"sft_branch.{n}.conv0", f"body.{n}.conv2": f"sft_branch.{n}.conv1"}
+        transforms |= {f"body.{n}.sft1": f"sft_branch.{n}.sft0", f"body.{n}.sft2": f"sft_branch.{n}.sft1"}
+    for ours, theirs in transforms.items():
+        layers |= {f"{ours}.{part}.{n}": f"{theirs}.SFT_{part}_conv{n}" for part in ("scale", "shift") for n in (0, 1)}
+    return layers | {f"condition.{n}": f"CondNet.{n}" for n in (0, 2, 4, 6, 8)}
+
+
+KEY_LAYOUTS = (
+    KeyLayout(
+        title="SFTGAN in the official layout",
+        architecture="sftgan",
+        markers=("CondNet.0.weight",),
+        size=_official_size,
+        layers=_official_layers,
+    ),
+)
+"""The authors' release for PyTorch."""

@@ -1,15 +1,16 @@
 """The generator of the paper: an RRDB branch guided by a branch that predicts the HR gradient map (Fig. 2)."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from spsr.errors import InputError
 from spsr.models.gradient import gradient_map
+from spsr.models.key_layout import KeyLayout, Size, State, channels, count
 from spsr.models.layers import RRDB, UpConv, conv, initialise, leaky_relu
-from spsr.models.rrdb import SRBranch
+from spsr.models.rrdb import SRBranch, dense_layers, old_sr_branch
 
 
 class SPSROutput(NamedTuple):
@@ -114,3 +115,51 @@ class SPSR(nn.Module):
         if not use_gradient_features:
             gradient_features = torch.zeros_like(gradient_features)
         return SPSROutput(self.fusion(gradient_features, self.sr_out(sr_features)), gradient)
+
+
+OFFICIAL_TAPS = (5, 10, 15, 20)
+VERTICAL = torch.tensor([[0.0, -1, 0], [0, 0, 0], [0, 1, 0]]).view(1, 1, 3, 3)
+
+
+def _official_size(state: State) -> dict[str, Any]:
+    blocks = count(state, r"model\.1\.sub\.(\d+)\.RDB")
+    if blocks < max(OFFICIAL_TAPS):
+        raise InputError(f"official SPSR: {blocks} blocks, but its gradient branch reads the 5th, 10th, 15th and 20th")
+    return {
+        "features": channels(state, "model.0.weight"),
+        "blocks": blocks,
+        "growth": channels(state, "b_block_1.RDB1.conv1.0.weight"),
+        "taps": OFFICIAL_TAPS,
+    }
+
+
+def official_layers(size: Size) -> dict[str, str]:
+    """Our layers of SPSR with its four taps, to the names of the official code."""
+    layers = old_sr_branch(size["blocks"]) | {"sr_out": "HR_conv1_new.0", "gradient_branch.head": "b_fea_conv.0"}
+    for n in range(len(OFFICIAL_TAPS)):
+        layers |= dense_layers(f"gradient_branch.blocks.{n}", f"b_block_{n + 1}.RDB{{}}.conv{{}}.0")
+        layers[f"gradient_branch.reduce.{n}"] = f"b_concat_{n + 1}.0"
+    layers |= {
+        "gradient_branch.end": "b_LR_conv.0",
+        "gradient_branch.upsample.0.conv": "b_module.1",
+        "gradient_branch.upsample.1.conv": "b_module.4",
+        "gradient_branch.hr": "b_module.6",
+        "gradient_branch.out": "b_module.8",
+        "to_gradient": "conv_w.0",
+    }
+    layers |= dense_layers("fusion.block", "f_block.RDB{}.conv{}.0")
+    return layers | {"fusion.reduce": "f_concat.0", "fusion.hr": "f_HR_conv0.0", "fusion.to_rgb": "f_HR_conv1.0"}
+
+
+KEY_LAYOUTS = (
+    KeyLayout(
+        title="SPSR in the official layout",
+        architecture="spsr",
+        markers=("model.1.sub.0.RDB1.conv1.0.weight", "b_fea_conv.0.weight"),
+        size=_official_size,
+        layers=official_layers,
+        copies={"HR_conv0_new.0": "model.8"},
+        constants={"get_g_nopadding.weight_v": VERTICAL, "get_g_nopadding.weight_h": VERTICAL.transpose(2, 3)},
+    ),
+)
+"""Maclory/SPSR (`spsr.pth`)."""

@@ -1,9 +1,12 @@
 """SRResNet without batch normalisation (BasicSR's `sr_resnet`), the second other base network of Table 7."""
 
+from typing import Any
+
 from torch import Tensor, nn
 
 from spsr.errors import InputError
 from spsr.models.edsr import ResidualBlock
+from spsr.models.key_layout import KeyLayout, Size, State, channels, check_x4, count
 from spsr.models.layers import PixelShuffleConv, conv, initialise
 
 
@@ -40,3 +43,28 @@ class SRResNet(nn.Module):
         for up in self.upsample:
             x = up(x).relu()
         return self.tail(self.hr(x).relu())
+
+
+def _old_size(state: State) -> dict[str, Any]:
+    features = channels(state, "model.0.weight")
+    check_x4(state, "SRResNet without norm in the old BasicSR layout", features, "model.2.weight", "model.5.weight")
+    return {"features": features, "blocks": count(state, r"model\.1\.sub\.(\d+)\.res\.")}
+
+
+def _old_layers(size: Size) -> dict[str, str]:
+    layers = {"head": "model.0", "body_end": f"model.1.sub.{size['blocks']}"}
+    for n in range(size["blocks"]):
+        layers |= {f"body.{n}.conv1": f"model.1.sub.{n}.res.0", f"body.{n}.conv2": f"model.1.sub.{n}.res.2"}
+    return layers | {"upsample.0.conv": "model.2", "upsample.1.conv": "model.5", "hr": "model.8", "tail": "model.10"}
+
+
+KEY_LAYOUTS = (
+    KeyLayout(
+        title="SRResNet without norm in the old BasicSR layout",
+        architecture="srresnet",
+        markers=("model.1.sub.0.res.0.weight",),
+        size=_old_size,
+        layers=_old_layers,
+    ),
+)
+"""BasicSR's old `sr_resnet`."""

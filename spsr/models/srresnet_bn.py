@@ -1,12 +1,17 @@
 """The original SRResNet with batch normalisation (Ledig et al. 2017): the generator of the released SRGAN."""
 
+from pathlib import Path
+
+import torch
 from torch import Tensor, nn
 
 from spsr.errors import InputError
+from spsr.models.keras import read_layers, shuffle_order
 from spsr.models.layers import PixelShuffleConv, conv
 
 KERAS_EPSILON = 1e-3
 KERAS_MOMENTUM = 0.01
+KERAS_NORM = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
 
 
 def _batch_norm(features: int) -> nn.BatchNorm2d:
@@ -70,3 +75,38 @@ class SRResNetBN(nn.Module):
         for up, activation in zip(self.upsample, self.upsample_activation, strict=True):
             x = activation(up(x))
         return (self.tail(x).tanh() + 1) / 2
+
+
+def read_keras(path: Path) -> tuple[dict[str, int], dict[str, Tensor]]:
+    """The size and, under our keys, the tensors of krasserm/super-resolution's weights of SRGAN and SRResNet.
+
+    Raises:
+        InputError: the file is not HDF5, is truncated, or holds another network.
+    """
+    layers = read_layers(path)
+    convs, norms, activations = (layers[kind] for kind in ("conv2d", "batch_normalization", "p_re_lu"))
+    blocks = len(norms) // 2
+    if blocks < 1 or len(convs) != 2 * blocks + 5 or len(norms) != 2 * blocks + 1 or len(activations) != blocks + 3:
+        raise InputError(
+            f"HDF5 with {len(convs)} convolutions, {len(norms)} norms and {len(activations)} PReLUs is not the SRGAN "
+            "generator, the only Keras network that is known here"
+        )
+    conv_names = ["head", *(f"body.{n}.conv{i}" for n in range(blocks) for i in (1, 2)), "body_end"]
+    conv_names += ["upsample.0.conv", "upsample.1.conv", "tail"]
+    norm_names = [*(f"body.{n}.norm{i}" for n in range(blocks) for i in (1, 2)), "body_norm"]
+    activation_names = ["head_activation", *(f"body.{n}.activation" for n in range(blocks))]
+    activation_names += ["upsample_activation.0", "upsample_activation.1"]
+    state: dict[str, Tensor] = {}
+    try:
+        for name, layer in zip(conv_names, convs, strict=True):
+            for ours, theirs in (("weight", "kernel"), ("bias", "bias")):
+                tensor = layer[theirs]
+                state[f"{name}.{ours}"] = shuffle_order(tensor) if name.startswith("upsample") else tensor
+        for name, layer in zip(norm_names, norms, strict=True):
+            state |= {f"{name}.{ours}": layer[theirs] for ours, theirs in KERAS_NORM.items()}
+            state[f"{name}.num_batches_tracked"] = torch.tensor(0)
+        for name, layer in zip(activation_names, activations, strict=True):
+            state[f"{name}.weight"] = layer["alpha"].flatten()
+    except (KeyError, RuntimeError) as error:
+        raise InputError(f"HDF5 that is not the SRGAN generator ({error})") from error
+    return {"features": len(state["head.weight"]), "blocks": blocks}, state

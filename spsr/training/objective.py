@@ -24,7 +24,7 @@ from spsr.losses import (
     pixel_loss,
 )
 from spsr.losses.objective import Loss
-from spsr.models import build, from_checkpoint, identity
+from spsr.models import architecture, build, from_checkpoint
 from spsr.models.discriminator import VggDiscriminator
 from spsr.models.natsr import SpectralDiscriminator
 from spsr.models.resnet import ResNet18
@@ -126,8 +126,8 @@ def load_judge(config: Config) -> nn.Module:
     """
     file = judge_file(config)
     network = from_checkpoint(file)
-    if (architecture := identity(network)[0]) != NATURALNESS:
-        raise InputError(f"{file}: holds the network '{architecture}', not '{NATURALNESS}'; pretrain it with --restart")
+    if (name := architecture(network)[0]) != NATURALNESS:
+        raise InputError(f"{file}: holds the network '{name}', not '{NATURALNESS}'; pretrain it with --restart")
     return network.requires_grad_(False)
 
 

@@ -8,7 +8,7 @@ from torch import nn
 from spsr.config import Config
 from spsr.data import registry, weights
 from spsr.errors import InputError
-from spsr.models import from_checkpoint, identity
+from spsr.models import architecture, from_checkpoint
 from spsr.models.nse import DESIGNS, RECEPTIVE_FIELD, STRIDE
 from spsr.models.resnet import ResNet18
 from spsr.models.vgg import VGG19
@@ -57,9 +57,9 @@ def load_nse(file: Path, design: str) -> nn.Module:
         InputError: not a NSE, or of another design; both geometries are named.
     """
     network = from_checkpoint(file)
-    architecture, size = identity(network)
-    if architecture != "nse":
-        raise InputError(f"{file}: holds the network '{architecture}', not a NSE; name the file of `spsr pretrain`")
+    name, size = architecture(network)
+    if name != "nse":
+        raise InputError(f"{file}: holds the network '{name}', not a NSE; name the file of `spsr pretrain`")
     if size["design"] != design:
         raise InputError(
             f"{file}: holds a NSE of {geometry(size['design'])}, but the configuration asks for {geometry(design)}; "

@@ -1,0 +1,136 @@
+"""The networks by name: building one, and telling which one a file of another project holds.
+
+A network's module is imported when the network is first asked for. What a module says in `KEY_LAYOUTS` of other
+projects' files for its network is found through this table too.
+"""
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spsr import plugins
+from spsr.errors import InputError
+from spsr.models.key_layout import KeyLayout, Recognised
+
+GENERATORS = {
+    "rrdb": "rrdb:RRDBNet",
+    "spsr": "spsr:SPSR",
+    "edsr": "edsr:EDSR",
+    "srresnet": "srresnet:SRResNet",
+    "srresnet_bn": "srresnet_bn:SRResNetBN",
+    "rcan": "rcan:RCAN",
+    "frsr": "natsr:FRSR",
+    "sftgan": "sftgan:SFTGAN",
+}
+NETWORKS = GENERATORS | {
+    "nse": "nse:NSE",
+    "predictor": "nse:Predictor",
+    "jigsaw_head": "nse:JigsawHead",
+    "nmd": "natsr:NMD",
+}
+
+
+def build(name: str, **size: Any) -> nn.Module:
+    """Build a network by name with fresh weights.
+
+    The network carries `architecture` (its name) and `size` (all its sizes), which `save` writes down.
+
+    Args:
+        name: `rrdb`, `spsr`, `edsr`, `srresnet`, `srresnet_bn`, `rcan`, `frsr` or `sftgan` (generators: `N x 3 x h x w`
+            in [0, 1] to `N x 3 x 4h x 4w`), `nse`, one of its heads `predictor` and `jigsaw_head`, or `nmd`.
+            A reference (`FILE.py:CLASS` or `MODULE:CLASS`) stands for a generator of one's own.
+        size: the keyword arguments of the network's class; what is left out has its default.
+
+    Raises:
+        InputError: for an unknown name or size, or a size that the network cannot have.
+    """
+    if plugins.is_reference(name):
+        return _build_referenced(name, size)
+    if name not in NETWORKS:
+        raise InputError(f"network '{name}': unknown{_suggestion(name, list(NETWORKS))}")
+    module, class_name = NETWORKS[name].split(":")
+    return _build(name, getattr(importlib.import_module(f"spsr.models.{module}"), class_name), size)
+
+
+def architecture(network: nn.Module) -> tuple[str, dict[str, Any]]:
+    """Name and sizes of a network that `build` made."""
+    return vars(network)["architecture"], vars(network)["size"]
+
+
+def recognise(state: Mapping[str, Tensor]) -> Recognised:
+    """Tell the network, its size and its layout from the keys and shapes of another project's state dict.
+
+    Raises:
+        InputError: no known layout, or a size or scale that the network here cannot have.
+    """
+    known = list(_key_layouts())
+    fitting = [layout for layout in known if all(marker in state for marker in layout.markers)]
+    if not fitting:
+        raise InputError(
+            f"unknown network (its first keys are {', '.join(list(state)[:3]) or 'none'}); "
+            f"known are the files of this project, {', '.join(layout.title for layout in known)}"
+        )
+    layout = max(fitting, key=lambda layout: len(layout.markers))
+    return Recognised(layout, layout.size(state))
+
+
+def _key_layouts() -> Iterator[KeyLayout]:
+    for module in dict.fromkeys(place.split(":")[0] for place in NETWORKS.values()):
+        yield from getattr(importlib.import_module(f"spsr.models.{module}"), "KEY_LAYOUTS", ())
+
+
+def _build(name: str, network_class: type[nn.Module], size: dict[str, Any]) -> nn.Module:
+    parameters = _parameters(network_class)
+    for key, value in size.items():
+        if key not in parameters:
+            raise InputError(f"network '{name}': unknown size '{key}'{_suggestion(key, list(parameters))}")
+        _check_size(name, key, value, parameters[key].annotation)
+    network = network_class(**size)
+    vars(network)["architecture"] = name
+    vars(network)["size"] = {key: size.get(key, parameter.default) for key, parameter in parameters.items()}
+    return network
+
+
+def _parameters(network_class: type[nn.Module]) -> dict[str, inspect.Parameter]:
+    """The sizes that a class takes."""
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return {key: each for key, each in inspect.signature(network_class).parameters.items() if each.kind in named}
+
+
+def _build_referenced(reference: str, size: dict[str, Any]) -> nn.Module:
+    """A generator of one's own, seen to enlarge an image four times in both directions."""
+    network_class = plugins.load(reference)
+    if not (isinstance(network_class, type) and issubclass(network_class, nn.Module)):
+        raise InputError(f"network '{reference}': is no class of torch.nn.Module; name one")
+    for key, parameter in _parameters(network_class).items():
+        if parameter.default is parameter.empty and key not in size:
+            raise InputError(f"network '{reference}': size '{key}' is not given and has no default; give it")
+    network = _build(reference, network_class, size).eval()
+    try:
+        with torch.no_grad():
+            output = network(torch.zeros(1, 3, 16, 16))
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"network '{reference}': fails on an image of 1x3x16x16: {said}") from error
+    sr = output[0] if isinstance(output, tuple | list) and output else output
+    if not isinstance(sr, Tensor) or sr.shape != (1, 3, 64, 64):
+        shown = "x".join(map(str, sr.shape)) if isinstance(sr, Tensor) else type(sr).__name__
+        raise InputError(f"network '{reference}': makes {shown} of an image of 1x3x16x16; 1x3x64x64 is needed")
+    return network.train()
+
+
+def _suggestion(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else f"; choose one of {', '.join(known)}"
+
+
+def _check_size(name: str, key: str, value: Any, annotation: Any) -> None:
+    if annotation is int and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+        raise InputError(f"network '{name}': size {key}={value!r} is wrong; give a whole number from 1")
+    if annotation is float and (not isinstance(value, int | float) or isinstance(value, bool) or not value > 0):
+        raise InputError(f"network '{name}': size {key}={value!r} is wrong; give a number above 0")
