@@ -13,13 +13,13 @@ from pathlib import Path
 from spsr.cluster.requests import Job, Requests, Run, planned_minutes
 from spsr.cluster.site import load_site
 from spsr.config import Config, digest, load, resources
+from spsr.config.figure import ORIGINAL, figure_data
 from spsr.config.preset import ImageSource
 from spsr.config.settings import MAP_WEIGHTS, NATURALNESS
 from spsr.data import datasets, registry, weights
 from spsr.errors import InputError
 from spsr.images import is_image
 from spsr.plugins import source_file
-from spsr.reporting.figures.pictures import figure_data
 
 TABLE_FORMATS = ("csv", "md", "tex", "html")
 
@@ -43,7 +43,7 @@ class Pipeline:
         """Methods that are run, each once however many tables hold it, starting points first."""
         wanted = [name for table in self.config.preset.tables for name in self.config.table(table).methods]
         wanted += [
-            name for figure in self.config.preset.figures for name in figure_data(figure).methods if name != "HR"
+            name for figure in self.config.preset.figures for name in figure_data(figure).methods if name != ORIGINAL
         ]
         runnable = [name for name in wanted if self._runnable(name)]
         starts = [self.config.method(name).init_from for name in runnable]

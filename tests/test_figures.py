@@ -8,11 +8,12 @@ from PIL import Image
 from synthetic import photograph, toy_config, write_images, write_run
 
 from spsr.config import Config, load
+from spsr.config.figure import FIGURES_FILE, Crop, figure_data
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 from spsr.reporting.figures import catalogue, edge
 from spsr.reporting.figures.losses import curves
-from spsr.reporting.figures.pictures import FIGURES_FILE, Crop, figure_data, find, find_all, strongest_square
+from spsr.reporting.figures.pictures import find, find_all, strongest_square
 from spsr.results.runs import Run
 
 

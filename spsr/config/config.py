@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -14,29 +13,21 @@ from spsr.config.layout import Layout
 from spsr.config.method import Method
 from spsr.config.methods import read_methods
 from spsr.config.preset import Preset
+from spsr.config.references import check_methods, check_preset, check_tables, check_trained, find
 from spsr.config.settings import NATURALNESS, Extractor, Judge, Recipe, Schedule
 from spsr.config.table import Table
-from spsr.config.validation import Strict, suggestion, validate
+from spsr.config.validation import Strict, validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
-from spsr.plugins import source_file
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 DEFAULT_PRESET = CONFIGS / "quick.yaml"
-
-Entry = TypeVar("Entry")
 
 
 def digest(value: Any) -> str:
     """A short name for the content of a model or of plain data: 12 hexadecimal digits of its SHA-256."""
     plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _entry(kind: str, name: str, entries: Mapping[str, Entry], place: Path) -> Entry:
-    if name not in entries:
-        raise InputError(f"{place}: no {kind} '{name}'{suggestion(name, entries)}")
-    return entries[name]
 
 
 class TrainingSettings(Strict):
@@ -76,23 +67,23 @@ class Config:
 
     def method(self, name: str) -> Method:
         """The method `name`; `InputError` with a suggestion if there is none."""
-        return _entry("method", name, self.methods, self.path)
+        return find("method", name, self.methods, self.path)
 
     def extractor(self, name: str) -> Extractor:
         """The extractor `name`; `InputError` with a suggestion if there is none."""
-        return _entry("extractor", name, self.extractors, self.path)
+        return find("extractor", name, self.extractors, self.path)
 
     def table(self, name: str) -> Table:
         """The table `name`; `InputError` with a suggestion if there is none."""
-        return _entry("table", name, self.tables, self.path)
+        return find("table", name, self.tables, self.path)
 
     def schedule(self, name: str) -> Schedule:
         """The schedule `name`; `InputError` with a suggestion if the preset has none."""
-        return _entry("schedule", name, self.preset.schedules, self.path)
+        return find("schedule", name, self.preset.schedules, self.path)
 
     def require_benchmark(self, name: str) -> None:
         """`InputError` with a suggestion if the preset has no benchmark `name`."""
-        _entry("benchmark", name, self.preset.data.benchmarks, self.path)
+        find("benchmark", name, self.preset.data.benchmarks, self.path)
 
     def seeds(self, name: str) -> tuple[int, ...]:
         """Seeds of the runs of a method or extractor.
@@ -203,20 +194,12 @@ def load(path: Path | str | None = None) -> Config:
         name: validate(Extractor, data, extractors_source, (name,)) for name, data in extractors_source.data.items()
     }
     tables = {name: validate(Table, data, tables_source, (name,)) for name, data in tables_source.data.items()}
-
-    for name, method in methods.items():
-        if method.extractor is not None and method.extractor not in extractors:
-            where = methods_source.where((name, "extractor"))
-            hint = suggestion(method.extractor, extractors)
-            raise InputError(f"{where}: {name}.extractor: no extractor '{method.extractor}'{hint}")
+    check_preset(source, preset, methods, tables)
+    check_methods(methods_source, methods, extractors)
     for name, weights in preset.released.items():
-        if name not in methods:
-            raise InputError(f"{source.where(('released', name))}: no method '{name}'{suggestion(name, methods)}")
         update = {"source": "released", "weights": weights, "init_from": None}
         methods[name] = methods[name].model_copy(update=update)
     for name, foreign in preset.results.items():
-        if name in methods:
-            raise InputError(f"{source.where(('results', name))}: there is a method '{name}'; choose another name")
         methods[name] = Method(
             title=foreign.name,
             source="foreign",
@@ -224,40 +207,7 @@ def load(path: Path | str | None = None) -> Config:
             checkpoint=foreign.from_checkpoint,
         )
         for key in foreign.tables:
-            if key not in tables:
-                where = source.where(("results", name, "tables"))
-                raise InputError(f"{where}: no table '{key}'{suggestion(key, tables)}")
             tables[key] = tables[key].model_copy(update={"methods": (*tables[key].methods, name)})
-    for name in preset.probability_maps:
-        generator = methods[name].generator if name in methods else None
-        if generator is None or generator.name != "sftgan":
-            where = source.where(("probability_maps", name))
-            raise InputError(f"{where}: '{name}' takes no probability maps; name a method with the generator sftgan")
-    if preset.validation is not None and preset.validation.benchmark not in preset.data.benchmarks:
-        hint = suggestion(preset.validation.benchmark, preset.data.benchmarks)
-        where = source.where(("validation", "benchmark"))
-        raise InputError(f"{where}: no benchmark '{preset.validation.benchmark}'{hint}")
-    for index, name in enumerate(preset.tables):
-        if name not in tables:
-            raise InputError(f"{source.where(('tables', index))}: no table '{name}'{suggestion(name, tables)}")
-    for index, name in enumerate(preset.only or ()):
-        if name not in methods:
-            raise InputError(f"{source.where(('only', index))}: no method '{name}'{suggestion(name, methods)}")
-    for name, table in tables.items():
-        for index, method_name in enumerate(table.methods):
-            if method_name not in methods:
-                where = tables_source.where((name, "methods", index))
-                raise InputError(f"{where}: no method '{method_name}'{suggestion(method_name, methods)}")
-    for name, method in methods.items():
-        if method.source == "trained" and (preset.only is None or name in preset.only):
-            if method.schedule not in preset.schedules:
-                hint = suggestion(method.schedule, preset.schedules)
-                raise InputError(f"{path}: schedules: method '{name}' needs '{method.schedule}'{hint}")
-            if method.needs_naturalness and "naturalness" not in preset.schedules:
-                raise InputError(f"{path}: schedules: method '{name}' needs 'naturalness', to train its judge; add it")
-            for reference in method.code:
-                try:
-                    source_file(reference)
-                except InputError as error:
-                    raise InputError(f"{methods_source.where((name,))}: {name}: {error}") from error
+    check_tables(tables_source, tables, methods)
+    check_trained(methods_source, path, preset, methods)
     return Config(path, preset, methods, extractors, tables)

@@ -3,7 +3,8 @@
 from typing import Any
 
 from spsr.config.method import Method
-from spsr.config.validation import suggestion, validate
+from spsr.config.references import find
+from spsr.config.validation import validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 
@@ -36,17 +37,9 @@ def read_methods(source: Source) -> dict[str, Method]:
         elif parent in (*children, name):
             chain = " → ".join((*children, name, str(parent)))
             raise InputError(f"{source.where((name, 'extends'))}: {chain}: extends itself; break the circle")
-        elif parent not in source.data:
-            hint = suggestion(str(parent), source.data)
-            raise InputError(f"{source.where((name, 'extends'))}: {name}.extends: no method '{parent}'{hint}")
         else:
+            find("method", str(parent), source.data, f"{source.where((name, 'extends'))}: {name}.extends")
             resolved[name] = apply_delta(resolve(parent, (*children, name)), own)
         return resolved[name]
 
-    methods = {name: validate(Method, resolve(name, ()), source, (name,)) for name in source.data}
-    for name, method in methods.items():
-        start = method.init_from
-        if start is not None and start not in methods:
-            hint = suggestion(start, methods)
-            raise InputError(f"{source.where((name, 'init_from'))}: {name}.init_from: no method '{start}'{hint}")
-    return methods
+    return {name: validate(Method, resolve(name, ()), source, (name,)) for name in source.data}

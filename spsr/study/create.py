@@ -12,10 +12,11 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from spsr.config import Config
+from spsr.config.figure import Crop
 from spsr.errors import InputError
 from spsr.files import write_text
 from spsr.images import RGB, image_index, plain_name
-from spsr.reporting.figures.pictures import Crop, Picture, find, method_files, method_pixels, strongest_square
+from spsr.reporting.figures.pictures import Picture, find, method_files, method_pixels, strongest_square
 from spsr.reporting.pages import environment, inside_script
 from spsr.study.key import BLURRED, ORIGINAL, Key, Option, Trial, make_key, read_key, write_key
 

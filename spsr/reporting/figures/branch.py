@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from spsr.config import Config
+from spsr.config.figure import FigureData
 from spsr.images import RGB, degrade
 from spsr.reporting.figures.gradients import METHOD
 from spsr.reporting.figures.panels import Sheet, show, title_of
-from spsr.reporting.figures.pictures import FigureData, Picture, find
+from spsr.reporting.figures.pictures import Picture, find
 from spsr.reporting.figures.style import COLUMN_WIDTH
 from spsr.resize import to_uint8
 

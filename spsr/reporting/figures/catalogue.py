@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spsr.config import Config
+from spsr.config.figure import FigureData, figure_data
 from spsr.config.validation import suggestion
 from spsr.errors import InputError
 from spsr.reporting.figures import branch, comparison, edge, gradients, losses, votes
-from spsr.reporting.figures.pictures import FigureData, figure_data
 from spsr.reporting.figures.style import COLUMN_WIDTH, save, style
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spsr.config import Config
+from spsr.config.figure import FigureData
 from spsr.reporting.figures.panels import Sheet, show, show_whole, title_of
-from spsr.reporting.figures.pictures import FigureData, Picture, find, find_all, method_pixels
+from spsr.reporting.figures.pictures import Picture, find, find_all, method_pixels
 from spsr.reporting.figures.style import COLUMN_WIDTH, PAGE_WIDTH
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from spsr.config import Config
-from spsr.reporting.figures.pictures import Crop, Picture
+from spsr.config.figure import Crop
+from spsr.reporting.figures.pictures import Picture
 from spsr.reporting.figures.style import GAP, INK, MARK_HEIGHT, PALETTE, QUIET
 
 if TYPE_CHECKING:

@@ -6,45 +6,14 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from spsr.config import CONFIGS, Config
-from spsr.config.validation import Strict, validate
-from spsr.config.yaml_source import Source
+from spsr.config import Config
+from spsr.config.figure import FIGURES_FILE, ORIGINAL, Crop, FigureData
 from spsr.errors import InputError
 from spsr.images import RGB, image_index, images_by_name, plain_name, read_rgb
 from spsr.results.scores import belongs
 
 Sample = TypeVar("Sample", bound=np.generic)
-
-FIGURES_FILE = CONFIGS / "figures.yaml"
-
-
-class Crop(Strict):
-    """A part of a test image.
-
-    Attributes:
-        dataset: benchmark.
-        image: its name; the benchmark's first image (or next, for later crops of a figure) where it has no such.
-        box: left, top, width and height in HR pixels. Without one, or in another image, the square with the
-            strongest gradients is taken.
-    """
-
-    dataset: str
-    image: str
-    box: tuple[int, int, int, int] | None = Field(default=None, strict=False)
-
-
-class FigureData(Strict):
-    """What a figure of images shows.
-
-    Attributes:
-        crops: parts of images, in order.
-        methods: methods, in order; `HR` stands for the original.
-    """
-
-    crops: tuple[Crop, ...] = Field(strict=False, min_length=1)
-    methods: tuple[str, ...] = Field(default=(), strict=False)
 
 
 @dataclass(frozen=True)
@@ -67,14 +36,6 @@ class Picture:
         """The part of an array of the HR image's size."""
         left, top, width, height = self.box
         return image[top : top + height, left : left + width]
-
-
-def figure_data(name: str) -> FigureData:
-    """The declaration of a figure in `configs/figures.yaml`."""
-    source = Source(FIGURES_FILE)
-    if name not in source.data:
-        raise InputError(f"{FIGURES_FILE}: no entry '{name}'; add its crops and methods")
-    return validate(FigureData, source.data[name], source, (name,))
 
 
 def find(config: Config, crop: Crop, position: int) -> Picture | None:
@@ -137,7 +98,7 @@ def method_files(config: Config, method: str, dataset: str) -> dict[str, Path]:
 
 def method_pixels(config: Config, method: str, picture: Picture) -> RGB | None:
     """The whole super-resolved image of a method, or `HR`; None if it was not run or has another size."""
-    if method == "HR":
+    if method == ORIGINAL:
         return picture.hr
     file = method_files(config, method, picture.dataset).get(plain_name(picture.image))
     if file is None:
