@@ -31,7 +31,7 @@ def write_random_weights(config: Config) -> None:
     save(judge, _folder_of(config.layout.model(NATURALNESS, config.seeds(NATURALNESS)[0])))
     for name, extractor in config.extractors.items():
         if extractor.network == "nse":
-            save(build("nse", design=extractor.design), _folder_of(config.layout.model(name, config.seeds(name)[0])))
+            save(build("nse"), _folder_of(config.layout.model(name, config.seeds(name)[0])))
 
 
 def write_starting_points(config: Config) -> None:

@@ -17,7 +17,7 @@ def config(tmp_path, monkeypatch):
 
 def test_an_extractor_is_loaded_frozen(config):
     torch.manual_seed(0)
-    network = build("nse", design="A")
+    network = build("nse")
     save(network, config.layout.model("nse_j", 0))
     loaded = load_extractor(config, "nse_j")
     images = torch.rand(1, 3, 44, 40)
@@ -32,15 +32,8 @@ def test_a_missing_extractor_names_the_command_that_makes_it(config):
         extractor_file(config, "nse_p_h")
 
 
-def test_another_geometry_is_refused_with_both_printed(tmp_path):
-    file = tmp_path / "model.safetensors"
-    save(build("nse", design="B"), file)
-    with pytest.raises(InputError, match=r"kernels 7 3 3 3 3 5, .* asks for .*kernels 3 3 3 3 3 3, "):
-        load_nse(file, "A")
-
-
 def test_another_network_is_refused(tmp_path):
     file = tmp_path / "model.safetensors"
     save(build("predictor"), file)
     with pytest.raises(InputError, match="'predictor', not a NSE"):
-        load_nse(file, "A")
+        load_nse(file)

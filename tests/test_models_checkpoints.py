@@ -1,6 +1,7 @@
 """Checkpoints of this and other projects load whole, and nothing else loads at all."""
 
 import csv
+import json
 import pickle
 import zipfile
 from collections import OrderedDict
@@ -14,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from spsr import models
@@ -390,8 +392,6 @@ def test_spsr_copies_and_constants_are_checked(tmp_path: Path) -> None:
 
 
 def test_own_header_is_checked(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
     path = tmp_path / "m.safetensors"
     tensors = models.build("edsr", features=4, blocks=1).state_dict()
     for metadata, words in (
@@ -404,6 +404,22 @@ def test_own_header_is_checked(tmp_path: Path) -> None:
     ):
         save_file(tensors, path, metadata)
         assert words in refused(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "earlier", "other"),
+    [("edsr", {"scale": 4}, {"scale": 2}), ("nse", {"design": "A"}, {"design": "B"})],
+)
+def test_a_size_of_earlier_versions_is_read_if_it_is_the_only_one_left(
+    tmp_path: Path, name: str, earlier: dict[str, Any], other: dict[str, Any]
+) -> None:
+    path = tmp_path / "m.safetensors"
+    network = models.build(name, **({"features": 4, "blocks": 1} if name == "edsr" else {}))
+    _, size = models.architecture(network)
+    save_file(network.state_dict(), path, {"architecture": name, "size": json.dumps(size | earlier)})
+    assert models.architecture(from_checkpoint(path)) == (name, size)
+    save_file(network.state_dict(), path, {"architecture": name, "size": json.dumps(size | other)})
+    assert f"has {next(iter(earlier))} {next(iter(earlier.values()))} only" in refused(path)
 
 
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from spsr.models import GENERATORS, build
 from spsr.models.cost import forward_backward_flops, forward_flops
 from spsr.models.discriminator import VggDiscriminator
 from spsr.models.gradient import gradient_map
-from spsr.models.nse import DESIGNS, NSE, RECEPTIVE_FIELD, STRIDE
+from spsr.models.nse import NSE, RECEPTIVE_FIELD, STRIDE
 from spsr.models.resnet import ResNet18
 from spsr.models.vgg import VGG19
 
@@ -59,7 +59,6 @@ def test_scale_without_a_net_is_refused(name: str) -> None:
         ("rrdb", {"blocks": "many"}, "whole number"),
         ("edsr", {"residual_scale": -1.0}, "residual_scale"),
         ("spsr", {"blocks": 4, "taps": (1, 5)}, "taps"),
-        ("nse", {"design": "Z"}, "A, B, C, D, E"),
     ],
 )
 def test_wrong_sizes_are_refused_with_the_place(name: str, size: dict[str, object], words: str) -> None:
@@ -126,10 +125,9 @@ def test_discriminator_refuses_other_sizes() -> None:
         VggDiscriminator(3, 128, channels=4)(torch.rand(1, 3, 64, 64))
 
 
-@pytest.mark.parametrize("design", DESIGNS)
-def test_nse_receptive_field_and_stride(design: str) -> None:
+def test_nse_receptive_field_and_stride() -> None:
     torch.manual_seed(0)
-    network = NSE(design).double()
+    network = NSE().double()
     for layer in network.convs:
         nn.init.uniform_(layer.weight, 0.01, 0.02)
         nn.init.ones_(layer.bias)

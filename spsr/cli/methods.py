@@ -93,5 +93,5 @@ def _what_costs(config: "Config", name: str) -> str:
     method = config.method(name)
     terms = [term.name for term in method.losses.terms()]
     extractor = method.extractor if any(term.endswith("/structure") for term in terms) else None
-    network = extractor and (config.extractor(extractor).network, config.extractor(extractor).design)
+    network = extractor and config.extractor(extractor).network
     return repr((method.generator, method.schedule, terms, network, method.discriminator))

@@ -164,7 +164,6 @@ class Extractor(Strict):
         task: the self-supervised task it is trained with here; none for random and ImageNet weights.
         sampling: positions of the inputs in contrastive prediction, Fig. 13.
         weights: entry in the registry of weights.
-        design: the layout of the NSE.
     """
 
     title: str
@@ -172,7 +171,6 @@ class Extractor(Strict):
     task: Literal["contrastive", "jigsaw"] | None = None
     sampling: Literal["h", "v", "c"] | None = None
     weights: str | None = None
-    design: Literal["A", "B", "C", "D", "E"] = "A"
 
     @model_validator(mode="after")
     def _possible(self) -> "Extractor":

@@ -17,11 +17,13 @@ from torch import Tensor, nn
 from spsr.errors import InputError
 from spsr.files import atomic_path
 from spsr.models.key_layout import translate
-from spsr.models.networks import architecture, build, recognise
+from spsr.models.networks import architecture, build, recognise, sizes
 from spsr.models.srresnet_bn import read_keras
 
 WRAPPERS = ("params_ema", "params", "state_dict")
 HDF5_MAGIC = b"\x89HDF"
+EARLIER_SIZES = {"scale": 4, "design": "A", "variant": "pytorch"}
+"""Sizes that earlier versions wrote down for networks that have no choice in them, and the only value of each."""
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ def from_checkpoint(path: Path | str, scale: int | None = None) -> nn.Module:
     """
     path = Path(path)
     network, found = _load(path)
-    actual = architecture(network)[1].get("scale", scale)
+    actual = architecture(network)[1].get("scale", 4)
     if scale is not None and actual != scale:
         raise InputError(f"{path}: the network has scale {actual}, but {scale} is needed; choose another checkpoint")
     log.info("%s", found)
@@ -155,6 +157,14 @@ def _stored_size(metadata: Mapping[str, str]) -> dict[str, Any]:
         raise InputError("the header names an architecture but no readable `size`; save the network again") from error
     if not isinstance(size, dict):
         raise InputError("the `size` in the header is not a mapping; save the network again")
+    accepted = sizes(metadata["architecture"])
+    for key in EARLIER_SIZES.keys() & size.keys() - set(accepted):
+        if size[key] != EARLIER_SIZES[key]:
+            raise InputError(
+                f"the header says {key} {size[key]}, but this network has {key} {EARLIER_SIZES[key]} only; "
+                "choose another checkpoint"
+            )
+        del size[key]
     return size
 
 

@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spsr.errors import InputError
 from spsr.models.key_layout import KeyLayout, Size, State, channels, check_x4, count
 from spsr.models.layers import PixelShuffleConv, conv
 
@@ -41,13 +40,10 @@ class EDSR(nn.Module):
         features: channels.
         blocks: number of residual blocks.
         residual_scale: factor on each residual; 1 in the baseline, 0.1 in the large model.
-        scale: 4, the only one.
     """
 
-    def __init__(self, features: int = 64, blocks: int = 16, residual_scale: float = 1.0, scale: int = 4) -> None:
+    def __init__(self, features: int = 64, blocks: int = 16, residual_scale: float = 1.0) -> None:
         super().__init__()
-        if scale != 4:
-            raise InputError(f"generator size scale={scale}: EDSR has scale 4 only here; leave `scale` out")
         self.head = conv(3, features)
         self.body = nn.ModuleList(ResidualBlock(features, residual_scale) for _ in range(blocks))
         self.body_end = conv(features, features)

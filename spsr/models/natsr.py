@@ -50,13 +50,10 @@ class FRSR(nn.Module):
         features: channels.
         blocks: number of dense blocks, a power of two.
         layers: 3x3 convolutions of a block.
-        scale: 4, the only one.
     """
 
-    def __init__(self, features: int = 64, blocks: int = 8, layers: int = 5, scale: int = 4) -> None:
+    def __init__(self, features: int = 64, blocks: int = 8, layers: int = 5) -> None:
         super().__init__()
-        if scale != 4:
-            raise InputError(f"generator size scale={scale}: FRSR has scale 4 only here; leave `scale` out")
         if blocks & (blocks - 1):
             raise InputError(f"generator size blocks={blocks}: the blocks of FRSR are nested in pairs; give 2, 4 or 8")
         self.head = conv(3, features)

@@ -49,12 +49,26 @@ def build(name: str, **size: Any) -> nn.Module:
     Raises:
         InputError: for an unknown name or size, or a size that the network cannot have.
     """
+    network_class = _class_of(name)
+    parameters = _parameters(network_class)
+    for key, parameter in parameters.items():
+        if parameter.default is parameter.empty and key not in size:
+            raise InputError(f"network '{name}': size '{key}' is not given and has no default; give it")
+    for key, value in size.items():
+        if key not in parameters:
+            raise InputError(f"network '{name}': unknown size '{key}'{_suggestion(key, list(parameters))}")
+        _check_size(name, key, value, parameters[key].annotation)
+    network = network_class(**size)
+    vars(network)["architecture"] = name
+    vars(network)["size"] = {key: size.get(key, parameter.default) for key, parameter in parameters.items()}
     if plugins.is_reference(name):
-        return _build_referenced(name, size)
-    if name not in NETWORKS:
-        raise InputError(f"network '{name}': unknown{_suggestion(name, list(NETWORKS))}")
-    module, class_name = NETWORKS[name].split(":")
-    return _build(name, getattr(importlib.import_module(f"spsr.models.{module}"), class_name), size)
+        _check_output(name, network)
+    return network
+
+
+def sizes(name: str) -> tuple[str, ...]:
+    """What `build` can be told of a network; raises as `build` does."""
+    return tuple(_parameters(_class_of(name)))
 
 
 def architecture(network: nn.Module) -> tuple[str, dict[str, Any]]:
@@ -84,16 +98,17 @@ def _key_layouts() -> Iterator[KeyLayout]:
         yield from getattr(importlib.import_module(f"spsr.models.{module}"), "KEY_LAYOUTS", ())
 
 
-def _build(name: str, network_class: type[nn.Module], size: dict[str, Any]) -> nn.Module:
-    parameters = _parameters(network_class)
-    for key, value in size.items():
-        if key not in parameters:
-            raise InputError(f"network '{name}': unknown size '{key}'{_suggestion(key, list(parameters))}")
-        _check_size(name, key, value, parameters[key].annotation)
-    network = network_class(**size)
-    vars(network)["architecture"] = name
-    vars(network)["size"] = {key: size.get(key, parameter.default) for key, parameter in parameters.items()}
-    return network
+def _class_of(name: str) -> type[nn.Module]:
+    if not plugins.is_reference(name):
+        if name not in NETWORKS:
+            raise InputError(f"network '{name}': unknown{_suggestion(name, list(NETWORKS))}")
+        module, class_name = NETWORKS[name].split(":")
+        found: type[nn.Module] = getattr(importlib.import_module(f"spsr.models.{module}"), class_name)
+        return found
+    network_class = plugins.load(name)
+    if not (isinstance(network_class, type) and issubclass(network_class, nn.Module)):
+        raise InputError(f"network '{name}': is no class of torch.nn.Module; name one")
+    return network_class
 
 
 def _parameters(network_class: type[nn.Module]) -> dict[str, inspect.Parameter]:
@@ -102,15 +117,9 @@ def _parameters(network_class: type[nn.Module]) -> dict[str, inspect.Parameter]:
     return {key: each for key, each in inspect.signature(network_class).parameters.items() if each.kind in named}
 
 
-def _build_referenced(reference: str, size: dict[str, Any]) -> nn.Module:
-    """A generator of one's own, seen to enlarge an image four times in both directions."""
-    network_class = plugins.load(reference)
-    if not (isinstance(network_class, type) and issubclass(network_class, nn.Module)):
-        raise InputError(f"network '{reference}': is no class of torch.nn.Module; name one")
-    for key, parameter in _parameters(network_class).items():
-        if parameter.default is parameter.empty and key not in size:
-            raise InputError(f"network '{reference}': size '{key}' is not given and has no default; give it")
-    network = _build(reference, network_class, size).eval()
+def _check_output(reference: str, network: nn.Module) -> None:
+    """See that a generator of one's own enlarges an image four times in both directions."""
+    network.eval()
     try:
         with torch.no_grad():
             output = network(torch.zeros(1, 3, 16, 16))
@@ -121,7 +130,7 @@ def _build_referenced(reference: str, size: dict[str, Any]) -> nn.Module:
     if not isinstance(sr, Tensor) or sr.shape != (1, 3, 64, 64):
         shown = "x".join(map(str, sr.shape)) if isinstance(sr, Tensor) else type(sr).__name__
         raise InputError(f"network '{reference}': makes {shown} of an image of 1x3x16x16; 1x3x64x64 is needed")
-    return network.train()
+    network.train()
 
 
 def _suggestion(word: str, known: Sequence[str]) -> str:

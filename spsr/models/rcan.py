@@ -53,15 +53,10 @@ class RCAN(nn.Module):
         groups: number of residual groups.
         blocks: number of attention blocks in a group.
         reduction: how many times fewer channels the attention has in its middle.
-        scale: 4, the only one.
     """
 
-    def __init__(
-        self, features: int = 64, groups: int = 10, blocks: int = 20, reduction: int = 16, scale: int = 4
-    ) -> None:
+    def __init__(self, features: int = 64, groups: int = 10, blocks: int = 20, reduction: int = 16) -> None:
         super().__init__()
-        if scale != 4:
-            raise InputError(f"generator size scale={scale}: RCAN has scale 4 only here; leave `scale` out")
         if reduction > features:
             raise InputError(f"generator size reduction={reduction}: give at most features={features}")
         self.head = conv(3, features)

@@ -18,7 +18,7 @@ class SRBranch(nn.Module):
     It is the super-resolution branch of SPSR too, which is why SPSR can start from a trained RRDB network.
     """
 
-    def __init__(self, features: int, blocks: int, growth: int, scale: int) -> None:
+    def __init__(self, features: int, blocks: int, growth: int, scale: int = 4) -> None:
         super().__init__()
         if scale not in UPSAMPLINGS:
             raise InputError(f"generator size scale={scale}: an RRDB network has scale 1, 2 or 4; choose one of them")

@@ -60,7 +60,6 @@ class SFTGAN(nn.Module):
         blocks: number of residual blocks.
         conditions: channels of the conditions.
         maps: where probability maps come from if `forward` is given none; see `spsr.models.segmentation`.
-        scale: 4, the only one.
     """
 
     def __init__(
@@ -69,11 +68,8 @@ class SFTGAN(nn.Module):
         blocks: int = 16,
         conditions: int = 32,
         maps: str = "outdoor_scene",
-        scale: int = 4,
     ) -> None:
         super().__init__()
-        if scale != 4:
-            raise InputError(f"generator size scale={scale}: SFTGAN has scale 4 only; leave `scale` out")
         if maps not in MAP_PROVIDERS:
             raise InputError(f"generator size maps={maps}: choose one of {', '.join(MAP_PROVIDERS)}")
         self.maps = maps

@@ -73,7 +73,6 @@ class SPSR(nn.Module):
         features: channels of both branches.
         blocks: number of RRDBs in the super-resolution branch.
         growth: channels that each dense convolution adds, in all RRDBs.
-        scale: 4, the only one.
         taps: after which RRDBs (counted from 1) the gradient branch takes features. By default four, spread
             evenly: every (blocks // 4)-th, which is the paper's 5, 10, 15, 20 for 23 blocks and 1, 2, 3, 4 for 4.
     """
@@ -83,18 +82,15 @@ class SPSR(nn.Module):
         features: int = 64,
         blocks: int = 23,
         growth: int = 32,
-        scale: int = 4,
         taps: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
-        if scale != 4:
-            raise InputError(f"generator size scale={scale}: SPSR has scale 4 only; leave `scale` out")
         if taps is None:
             taps = [min(i * max(1, blocks // 4), blocks) for i in (1, 2, 3, 4)]
         if not taps or min(taps) < 1 or max(taps) > blocks:
             raise InputError(f"generator size taps={list(taps)}: give block numbers from 1 to blocks={blocks}")
         self.taps = tuple(taps)
-        self.sr_branch = SRBranch(features, blocks, growth, scale)
+        self.sr_branch = SRBranch(features, blocks, growth)
         self.sr_out = conv(features, features)
         self.gradient_branch = GradientBranch(features, growth, len(self.taps))
         self.to_gradient = conv(features, 3, kernel=1)

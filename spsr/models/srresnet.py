@@ -4,7 +4,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from spsr.errors import InputError
 from spsr.models.edsr import ResidualBlock
 from spsr.models.key_layout import KeyLayout, Size, State, channels, check_x4, count
 from spsr.models.layers import PixelShuffleConv, conv, initialise
@@ -19,13 +18,10 @@ class SRResNet(nn.Module):
     Args:
         features: channels.
         blocks: number of residual blocks.
-        scale: 4, the only one.
     """
 
-    def __init__(self, features: int = 64, blocks: int = 16, scale: int = 4) -> None:
+    def __init__(self, features: int = 64, blocks: int = 16) -> None:
         super().__init__()
-        if scale != 4:
-            raise InputError(f"generator size scale={scale}: SRResNet has scale 4 only; leave `scale` out")
         self.head = conv(3, features)
         self.body = nn.ModuleList(ResidualBlock(features, scale=1.0) for _ in range(blocks))
         self.body_end = conv(features, features)

@@ -43,13 +43,10 @@ class SRResNetBN(nn.Module):
     Args:
         features: channels.
         blocks: number of residual blocks.
-        scale: 4, the only one.
     """
 
-    def __init__(self, features: int = 64, blocks: int = 16, scale: int = 4) -> None:
+    def __init__(self, features: int = 64, blocks: int = 16) -> None:
         super().__init__()
-        if scale != 4:
-            raise InputError(f"generator size scale={scale}: SRResNet has scale 4 only; leave `scale` out")
         self.head = conv(3, features, kernel=9)
         self.head_activation = nn.PReLU(features)
         self.body = nn.ModuleList(NormResidualBlock(features) for _ in range(blocks))

@@ -119,7 +119,7 @@ def _shape(config: Config, name: str) -> str:
         return name
     if name in config.extractors:
         extractor = config.extractor(name)
-        return json.dumps([extractor.network, extractor.design, extractor.task])
+        return json.dumps([extractor.network, extractor.task])
     method = config.method(name)
     network = config.extractor(method.extractor).network if method.extractor else None
     terms = [term.name for term in method.losses.terms()]
@@ -150,7 +150,7 @@ def _extractor_cost(config: Config, name: str) -> tuple[int, int, int, int]:
             schedule, network = config.schedule("naturalness"), build(NATURALNESS, **config.size(NATURALNESS))
         else:
             extractor = config.extractor(name)
-            schedule, network = config.schedule(str(extractor.task)), build(extractor.network, design=extractor.design)
+            schedule, network = config.schedule(str(extractor.task)), build(extractor.network)
     shape = (1, 3, schedule.patch, schedule.patch)
     with counting_saved_tensors() as saved:
         flops = forward_backward_flops(network, shape)

@@ -95,7 +95,7 @@ def fresh_frozen(config: Config, name: str) -> FrozenNetworks:
     structure: nn.Module | None = None
     if extractor is not None:
         described = config.extractor(extractor)
-        fresh = {"nse": lambda: build("nse", design=described.design), "vgg19": VGG19, "resnet18": ResNet18}
+        fresh = {"nse": lambda: build("nse"), "vgg19": VGG19, "resnet18": ResNet18}
         structure = fresh[described.network]().eval().requires_grad_(False)
         if vgg19 is not None and config.extractor_weights(extractor) == vgg19:
             return FrozenNetworks(structure, structure)

@@ -52,7 +52,7 @@ def write_untrained(config: Config, name: str, seed: int, out: Path, restart: re
     if record.is_finished(settings, {}, out, restart):
         return out / record.MODEL
     with seeded(seed, "extractor"):
-        network = build("nse", design=extractor.design)
+        network = build("nse")
     identity = record.identity(settings, {})
     if record.must_move_aside(out, identity, restart):
         record.move_aside(out)
@@ -69,7 +69,7 @@ def extractor_task(
     """The training of a fresh NSE and head by the extractor's task."""
     pretext = pretext_of(config, extractor)
     with seeded(seed, "extractor"):
-        network = build("nse", design=extractor.design)
+        network = build("nse")
         if pretext.name == "jigsaw":
             he_initialise(network)
     with seeded(seed, f"head/{pretext.name}"):

@@ -9,7 +9,6 @@ from spsr.config import Config
 from spsr.data import registry, weights
 from spsr.errors import InputError
 from spsr.models import architecture, from_checkpoint
-from spsr.models.nse import DESIGNS, RECEPTIVE_FIELD, STRIDE
 from spsr.models.resnet import ResNet18
 from spsr.models.vgg import VGG19
 
@@ -36,12 +35,12 @@ def load_extractor(config: Config, name: str) -> nn.Module:
     A NSE has 32 channels and stride 4, VGG19 512 and ResNet18 256 channels and stride 16.
 
     Raises:
-        InputError: no file, or a NSE of another design than the configuration's.
+        InputError: no file, or one that holds another network.
     """
     file, extractor = extractor_file(config, name), config.extractor(name)
     network: nn.Module
     if extractor.network == "nse":
-        network = load_nse(file, extractor.design)
+        network = load_nse(file)
     elif extractor.network == "vgg19":
         entry = registry.weight(str(config.extractor_weights(name)))
         network = VGG19("caffe" if entry.preprocessing == "caffe" else "torchvision").load(load_file(file))
@@ -50,29 +49,9 @@ def load_extractor(config: Config, name: str) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
-def load_nse(file: Path, design: str) -> nn.Module:
-    """The NSE in a file; it must have the given design.
-
-    Raises:
-        InputError: not a NSE, or of another design; both geometries are named.
-    """
+def load_nse(file: Path) -> nn.Module:
+    """The NSE in a file; `InputError` if it holds something else."""
     network = from_checkpoint(file)
-    name, size = architecture(network)
-    if name != "nse":
+    if (name := architecture(network)[0]) != "nse":
         raise InputError(f"{file}: holds the network '{name}', not a NSE; name the file of `spsr pretrain`")
-    if size["design"] != design:
-        raise InputError(
-            f"{file}: holds a NSE of {geometry(size['design'])}, but the configuration asks for {geometry(design)}; "
-            "train it anew with --restart, or change `design` in extractors.yaml"
-        )
     return network
-
-
-def geometry(design: str) -> str:
-    """Design, kernels, strides, skips and receptive field of a NSE in words."""
-    kernels, strides, skips = DESIGNS[design]
-    spans = " and ".join(f"{first}-{last}" for first, last in skips)
-    return (
-        f"design {design} (kernels {' '.join(map(str, kernels))}, strides {' '.join(map(str, strides))}, "
-        f"skips over {spans}, receptive field {RECEPTIVE_FIELD}, stride {STRIDE})"
-    )
