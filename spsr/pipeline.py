@@ -15,11 +15,11 @@ from spsr.cluster.site import load_site
 from spsr.config import Config, digest, load, resources
 from spsr.config.figure import ORIGINAL, figure_data
 from spsr.config.preset import ImageSource
-from spsr.config.settings import MAP_WEIGHTS, NATURALNESS
+from spsr.config.settings import NATURALNESS
 from spsr.data import datasets, registry, weights
+from spsr.data.inputs import training_inputs, weights_of
 from spsr.errors import InputError
 from spsr.images import is_image
-from spsr.plugins import source_file
 
 TABLE_FORMATS = ("csv", "md", "tex", "html")
 
@@ -34,7 +34,8 @@ class Pipeline:
         method, only = self.config.method(name), self.config.preset.only
         if method.source == "released":
             return _obtainable(str(method.weights))
-        if not all(_obtainable(entry) for entry in self._map_weights(name)):
+        maps = self.config.map_weights(name)
+        if maps is not None and not _obtainable(maps):
             return False
         return method.source != "trained" or only is None or name in only
 
@@ -67,7 +68,8 @@ class Pipeline:
     @cached_property
     def extractors(self) -> tuple[str, ...]:
         """Extractors that a method uses, and with probing all of them."""
-        used = [self.config.method(name).extractor for name in self.trained]
+        methods = [self.config.method(name) for name in self.trained]
+        used = [method.extractor for method in methods if method.needs_structure]
         probed = self.config.extractors if self.config.preset.probe else ()
         return tuple(dict.fromkeys([*filter(None, used), *probed]))
 
@@ -110,11 +112,11 @@ class Pipeline:
     @cached_property
     def weights(self) -> tuple[str, ...]:
         """Entries of the registry of weights that some job reads."""
-        method_weights = [self.config.method(name).weights for name in self.methods]
-        extractor_weights = [self.config.extractor_weights(name) for name in self.extractors]
-        uses_perceptual = any(self._perceptual(name) for name in self.trained)
-        perceptual = [self.config.preset.perceptual.weights] if uses_perceptual else []
-        return tuple(dict.fromkeys(filter(None, ["alexnet", *perceptual, *method_weights, *extractor_weights])))
+        trainings = [needed.entry for name in self.trained for needed in training_inputs(self.config, name)]
+        methods = [self.config.method(name).weights for name in self.methods]
+        maps = [self.config.map_weights(name) for name in self.methods]
+        extractors = [self.config.extractor_weights(name) for name in self.extractors]
+        return tuple(dict.fromkeys(filter(None, ["alexnet", *trainings, *methods, *maps, *extractors])))
 
     @cached_property
     def requests(self) -> Requests:
@@ -152,18 +154,7 @@ class Pipeline:
 
     def training_inputs(self, run: Run) -> list[Path]:
         """Files that the training of a method reads."""
-        method, layout = self.config.method(run.name), self.config.layout
-        inputs = [layout.training_pack]
-        if method.init_from is not None:
-            inputs.append(self._weights_of(method.init_from, self.config.method(method.init_from).weights))
-        if self._perceptual(run.name):
-            inputs.append(weights.stored(self.config.preset.perceptual.weights))
-        if any(term.view == "structure" for term in method.losses.terms()) and method.extractor is not None:
-            inputs.append(self._extractor_file(method.extractor))
-        inputs += [weights.stored(entry) for entry in self._map_weights(run.name)]
-        if method.needs_naturalness:
-            inputs.append(layout.model(NATURALNESS, self.config.seeds(NATURALNESS)[0]))
-        return inputs + [source_file(reference) for reference in method.code]
+        return [self.config.layout.training_pack, *(needed.file for needed in training_inputs(self.config, run.name))]
 
     @cached_property
     def validation_inputs(self) -> list[Path]:
@@ -176,7 +167,8 @@ class Pipeline:
         method, layout = self.config.method(run.name), self.config.layout
         inputs = [layout.passport(dataset) for dataset in self.benchmarks]
         inputs.append(weights.stored("alexnet"))
-        inputs += [weights.stored(entry) for entry in self._map_weights(run.name)]
+        if maps := self.config.map_weights(run.name):
+            inputs.append(weights.stored(maps))
         if method.source == "trained":
             inputs.append(layout.model(run.name, int(run.seed)))
         elif method.weights is not None:
@@ -199,7 +191,7 @@ class Pipeline:
     def probe_inputs(self, job: Job) -> list[Path]:
         """Files that the probing of an extractor reads."""
         passports = [self.config.layout.passport(dataset) for dataset in self.benchmarks]
-        return [self.config.layout.training_pack, self._extractor_file(job.name), *passports]
+        return [self.config.layout.training_pack, weights_of(self.config, job.name).file, *passports]
 
     def scores(self, name: str, seed: int | str) -> list[Path]:
         """Files with the scores of one run on every benchmark."""
@@ -245,24 +237,6 @@ class Pipeline:
         if self.config.preset.probe is None:
             return []
         return [self.config.layout.probe(name) for name in self.extractors]
-
-    def _perceptual(self, name: str) -> bool:
-        return any(term.comparison == "perceptual" for term in self.config.method(name).losses.terms())
-
-    def _extractor_file(self, name: str) -> Path:
-        return self._weights_of(name, self.config.extractor_weights(name))
-
-    def _weights_of(self, name: str, released: str | None) -> Path:
-        """Weights from the registry, else those that are trained here with the first seed."""
-        if released is not None:
-            return weights.stored(released)
-        return self.config.layout.model(name, self.config.seeds(name)[0])
-
-    def _map_weights(self, name: str) -> list[str]:
-        """Registry entry of the network that makes a method's probability maps, if it needs one."""
-        from_folder = self.config.method(name).source != "trained" and name in self.config.preset.probability_maps
-        entry = MAP_WEIGHTS.get(self.config.maps(name) or "")
-        return [] if entry is None or from_folder else [entry]
 
     def _sources(self, source: ImageSource) -> list[Path]:
         return [self.datasets_folder / source.dataset / "passport.json"] if source.dataset is not None else []

@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from spsr.config import load
+from spsr.data.inputs import weights_file
 from spsr.errors import InputError
 from spsr.models import build, save
-from spsr.training.extraction.weights import extractor_file, load_extractor, load_nse
+from spsr.training.extraction.weights import load_extractor, load_nse
 
 
 @pytest.fixture
@@ -29,7 +30,7 @@ def test_an_extractor_is_loaded_frozen(config):
 
 def test_a_missing_extractor_names_the_command_that_makes_it(config):
     with pytest.raises(InputError, match="spsr pretrain nse_p_h"):
-        extractor_file(config, "nse_p_h")
+        weights_file(config, "nse_p_h")
 
 
 def test_another_network_is_refused(tmp_path):

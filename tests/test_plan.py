@@ -49,6 +49,11 @@ def test_runs_know_what_they_need_and_which_tables_they_feed(jobs: list[Job]) ->
     }  # fmt: skip
 
 
+def test_a_training_needs_no_extractor_that_no_term_of_it_looks_through(config: Config) -> None:
+    jobs = list_jobs(config, ["rrdb", "spsr_p_wo_sl"], ["nse_p_h"])
+    assert named(jobs, "spsr_p_wo_sl")[0].needs == (("rrdb", 4),)
+
+
 def test_flops_are_those_of_the_counted_step(config: Config, jobs: list[Job]) -> None:
     schedule = config.schedule("gan")
     step = cost.step_flops(config, "spsr_p") * schedule.batch

@@ -14,7 +14,7 @@ from spsr.config.method import Method
 from spsr.config.methods import read_methods
 from spsr.config.preset import Preset
 from spsr.config.references import check_methods, check_preset, check_tables, check_trained, find
-from spsr.config.settings import NATURALNESS, Extractor, Judge, Recipe, Schedule
+from spsr.config.settings import MAP_WEIGHTS, NATURALNESS, Extractor, Judge, Recipe, Schedule
 from spsr.config.table import Table
 from spsr.config.validation import Strict, validate
 from spsr.config.yaml_source import Source
@@ -125,6 +125,11 @@ class Config:
             return None
         return str(self.generator_size(name).get("maps", "outdoor_scene"))
 
+    def map_weights(self, name: str) -> str | None:
+        """Registry entry of the network that makes a method's probability maps; none if none does."""
+        from_folder = self.method(name).source != "trained" and name in self.preset.probability_maps
+        return None if from_folder else MAP_WEIGHTS.get(self.maps(name) or "")
+
     def extractor_weights(self, name: str) -> str | None:
         """Registry entry of an extractor's weights in this preset; none for a NSE."""
         return self.preset.extractor_weights.get(name, self.extractor(name).weights)
@@ -161,7 +166,7 @@ class Config:
             settings["recipe"] = recipe.model_dump(mode="json")
             settings["perceptual"] = preset.perceptual.model_dump(mode="json")
             settings["discriminator"] = self.size("discriminator")
-        if method.extractor is not None:
+        if method.needs_structure and method.extractor is not None:
             settings["extractor_weights"] = self.extractor_weights(method.extractor)
         identity = method.model_copy(update={"title": name, "extends": None})
         return TrainingSettings(

@@ -159,6 +159,16 @@ class Method(Strict):
         return tuple(name for name in names if is_reference(name))
 
     @property
+    def needs_perceptual(self) -> bool:
+        """Whether its training looks through the VGG19 of the perceptual loss."""
+        return self.losses.perceptual.image != 0
+
+    @property
+    def needs_structure(self) -> bool:
+        """Whether its training looks through its extractor."""
+        return any(term.view == "structure" for term in self.losses.terms())
+
+    @property
     def needs_naturalness(self) -> bool:
         """Whether its training asks the naturalness discriminator."""
         return self.losses.naturalness.image != 0

@@ -12,6 +12,7 @@ import torch
 
 from spsr.config import Config
 from spsr.config.settings import NATURALNESS
+from spsr.data.inputs import training_inputs
 from spsr.models import build
 from spsr.models.cost import forward_backward_flops
 from spsr.training import cost
@@ -94,8 +95,8 @@ def list_jobs(config: Config, methods: Iterable[str], extractors: Iterable[str])
         if described not in counted:
             counted[described] = _extractor_cost(config, name) if name in trained else _method_cost(config, name)
         flops, memory, disk, checkpoints = counted[described]
-        needed = _needed(config, name)
-        needs = tuple((n, config.seeds(n)[0]) for n in needed if n is not None and (n in trained or n in methods))
+        needed = training_inputs(config, name)
+        needs = tuple((n.run, n.seed) for n in needed if n.run is not None and n.run in (*trained, *methods))
         jobs += [Job(name, seed, flops, memory, disk, checkpoints, needs) for seed in config.seeds(name)]
     shown: dict[Key, set[str]] = {job.key: set() for job in jobs}
     for table in config.preset.tables:
@@ -103,14 +104,6 @@ def list_jobs(config: Config, methods: Iterable[str], extractors: Iterable[str])
             shown[key].add(table)
     order = {table: position for position, table in enumerate(config.preset.tables)}
     return [replace(job, tables=tuple(sorted(shown[job.key], key=order.__getitem__))) for job in jobs]
-
-
-def _needed(config: Config, name: str) -> tuple[str | None, ...]:
-    """What the training of a method starts from and looks through."""
-    if name not in config.methods:
-        return ()
-    method = config.method(name)
-    return method.init_from, method.extractor, NATURALNESS if method.needs_naturalness else None
 
 
 def _shape(config: Config, name: str) -> str:

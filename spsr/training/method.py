@@ -1,22 +1,17 @@
 """The training of a method, put together from the configuration."""
 
-from pathlib import Path
-
 import torch
 from torch import nn
 
-from spsr import plugins
 from spsr.config import Config
-from spsr.config.settings import MAP_WEIGHTS
-from spsr.data import weights
 from spsr.data.hashing import file_hash
+from spsr.data.inputs import present, training_inputs, weights_file
 from spsr.data.pack import open_pack
 from spsr.errors import InputError
 from spsr.models import build, from_checkpoint
 from spsr.models.initialise import initialise_from
 from spsr.training import cost, process
-from spsr.training.extraction.weights import extractor_file
-from spsr.training.objective import build_objective, judge_file, load_frozen, needed, placed, replicas
+from spsr.training.objective import build_objective, load_frozen, placed, replicas
 from spsr.training.patches import PatchSampler
 from spsr.training.seeding import seeded
 from spsr.training.super_resolution import Sampler, SuperResolutionTask
@@ -35,34 +30,13 @@ def build_generator(config: Config, name: str, seed: int) -> nn.Module:
         raise InputError(f"{config.path}: method '{name}' has no generator; choose one that is trained here")
     with seeded(seed, "generator"):
         network = build(generator.name, **config.generator_size(name))
-    start = starting_weights(config, name)
-    if start is not None:
+    if (first := config.method(name).init_from) is not None:
+        start = weights_file(config, first)
         try:
             initialise_from(network, from_checkpoint(start).state_dict())
         except InputError as error:
             raise InputError(f"{start}: {error}") from error
     return network
-
-
-def starting_weights(config: Config, name: str) -> Path | None:
-    """The trained or released generator that a method starts from; none if it starts afresh.
-
-    Raises:
-        InputError: it is not there, with the command that makes it.
-    """
-    start = config.method(name).init_from
-    if start is None:
-        return None
-    released = config.method(start).weights
-    if released is not None:
-        return weights.path(released)
-    file = config.layout.model(start, config.seeds(start)[0])
-    if not file.is_file():
-        raise InputError(
-            f"method '{name}' starts from '{start}': {file} is not there; "
-            f"run `spsr train {start} --configfile {config.path} --seed {config.seeds(start)[0]}`"
-        )
-    return file
 
 
 def build_task(
@@ -102,17 +76,8 @@ def input_hashes(config: Config, name: str) -> dict[str, str]:
     Raises:
         InputError: a file is not there, with the command that makes it.
     """
-    images = {"training images": training_images_hash(config)}
-    perceptual, extractor = needed(config, name)
-    files: dict[str, Path | None] = {
-        "initial weights": starting_weights(config, name),
-        "perceptual": None if perceptual is None else weights.path(perceptual),
-        "extractor": None if extractor is None else extractor_file(config, extractor),
-        "probability maps": weights.path(entry) if (entry := MAP_WEIGHTS.get(config.maps(name) or "")) else None,
-        "naturalness": judge_file(config) if config.method(name).needs_naturalness else None,
-    }
-    files |= {f"code of {reference}": plugins.source_file(reference) for reference in config.method(name).code}
-    return images | {purpose: file_hash(file) for purpose, file in files.items() if file is not None}
+    files = {needed.purpose: present(config, needed) for needed in training_inputs(config, name)}
+    return {"training images": training_images_hash(config)} | {what: file_hash(file) for what, file in files.items()}
 
 
 def method_training(config: Config, name: str, seed: int) -> Training:

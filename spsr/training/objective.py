@@ -13,6 +13,7 @@ from torch import nn
 from spsr.config import Compute, Config, Term
 from spsr.config.settings import NATURALNESS
 from spsr.data import weights
+from spsr.data.inputs import weights_file
 from spsr.errors import InputError
 from spsr.losses import (
     AdversarialLoss,
@@ -67,10 +68,8 @@ _FEATURES = {"nse": _Maps(32, 4), "vgg19": _Maps(512, 16), "resnet18": _Maps(256
 def needed(config: Config, name: str) -> tuple[str | None, str | None]:
     """What the terms of a method look through: the registry's entry of the perceptual VGG19, and the extractor."""
     method = config.method(name)
-    terms = method.losses.terms()
-    perceptual = any(term.comparison == "perceptual" for term in terms)
-    structure = any(term.view == "structure" for term in terms)
-    return config.preset.perceptual.weights if perceptual else None, method.extractor if structure else None
+    perceptual = config.preset.perceptual.weights if method.needs_perceptual else None
+    return perceptual, method.extractor if method.needs_structure else None
 
 
 def load_frozen(config: Config, name: str, device: torch.device | str = "cpu") -> FrozenNetworks:
@@ -105,26 +104,13 @@ def fresh_frozen(config: Config, name: str) -> FrozenNetworks:
     return FrozenNetworks(None if vgg19 is None else VGG19(), structure, judge)
 
 
-def judge_file(config: Config) -> Path:
-    """The trained naturalness discriminator.
-
-    Raises:
-        InputError: it is not there, with the command that makes it.
-    """
-    file = config.layout.model(NATURALNESS, config.seeds(NATURALNESS)[0])
-    if not file.is_file():
-        command = f"spsr pretrain {NATURALNESS} --configfile {config.path} --seed {config.seeds(NATURALNESS)[0]}"
-        raise InputError(f"naturalness loss: {file} is not there; run `{command}`")
-    return file
-
-
 def load_judge(config: Config) -> nn.Module:
     """The trained naturalness discriminator, frozen: N×3×H×W in [0, 1] to logits N×1.
 
     Raises:
         InputError: it is not there, or the file holds another network.
     """
-    file = judge_file(config)
+    file = weights_file(config, NATURALNESS)
     network = from_checkpoint(file)
     if (name := architecture(network)[0]) != NATURALNESS:
         raise InputError(f"{file}: holds the network '{name}', not '{NATURALNESS}'; pretrain it with --restart")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from spsr.config import Config, Extractor, Probe, Schedule, TrainingSettings
 from spsr.config.preset import Tiling
 from spsr.data.hashing import file_hash
+from spsr.data.inputs import weights_file
 from spsr.data.pack import open_pack
 from spsr.errors import InputError, Stopped
 from spsr.files import atomic_path
@@ -24,7 +25,7 @@ from spsr.training.extraction import jigsaw
 from spsr.training.extraction.pretext import Contrastive, Jigsaw, Pretext
 from spsr.training.extraction.pretrain import flips_sampler
 from spsr.training.extraction.task import ExtractorTask
-from spsr.training.extraction.weights import extractor_file, load_extractor
+from spsr.training.extraction.weights import load_extractor
 from spsr.training.patches import tile_starts
 from spsr.training.process import set_up
 from spsr.training.seeding import seeded
@@ -120,7 +121,7 @@ def _train_head(
     pack = open_pack(config.layout.training_pack)
     inputs = {
         "training images": file_hash(config.layout.training_pack.with_name("hr.npy")),
-        "extractor": file_hash(extractor_file(config, name)),
+        "extractor": file_hash(weights_file(config, name)),
     }
     settings = _settings(config, name, pretext, schedule, seed)
     with seeded(seed, f"probe/{pretext.name}"):

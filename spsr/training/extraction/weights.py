@@ -6,27 +6,12 @@ from safetensors.torch import load_file
 from torch import nn
 
 from spsr.config import Config
-from spsr.data import registry, weights
+from spsr.data import registry
+from spsr.data.inputs import weights_file
 from spsr.errors import InputError
 from spsr.models import architecture, from_checkpoint
 from spsr.models.resnet import ResNet18
 from spsr.models.vgg import VGG19
-
-
-def extractor_file(config: Config, name: str) -> Path:
-    """The file with an extractor's weights: of its run for a NSE, of the registry for VGG19 and ResNet18.
-
-    Raises:
-        InputError: it is not there; says which command makes it.
-    """
-    fetched = config.extractor_weights(name)
-    if fetched is not None:
-        return weights.path(fetched)
-    file = config.layout.model(name, config.seeds(name)[0])
-    if not file.is_file():
-        command = f"spsr pretrain {name} --configfile {config.path}"
-        raise InputError(f"extractor '{name}': {file} is not there; run `{command}`")
-    return file
 
 
 def load_extractor(config: Config, name: str) -> nn.Module:
@@ -37,7 +22,7 @@ def load_extractor(config: Config, name: str) -> nn.Module:
     Raises:
         InputError: no file, or one that holds another network.
     """
-    file, extractor = extractor_file(config, name), config.extractor(name)
+    file, extractor = weights_file(config, name), config.extractor(name)
     network: nn.Module
     if extractor.network == "nse":
         network = load_nse(file)
