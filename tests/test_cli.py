@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from spsr.cli.commands import COMMANDS, imported
 from spsr.config import CONFIGS
 
 ROOT = CONFIGS.parent
@@ -26,17 +27,35 @@ def refused(result: subprocess.CompletedProcess[str]) -> str:
     return lines[0]
 
 
-def test_help_imports_nothing_heavy():
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_what_the_command_line_says_of_itself_imports_nothing_heavy(option: str):
     check = (
-        "import sys; sys.argv = ['spsr', '--help']\n"
+        f"import sys; sys.argv = ['spsr', '{option}']\n"
         "from spsr.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'numpy', 'pandas', 'matplotlib', 'mlflow', 'snakemake', 'skimage', 'scipy'}\n"
+        "heavy = {'torch', 'numpy', 'pandas', 'matplotlib', 'mlflow', 'snakemake', 'skimage', 'scipy', 'pydantic'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_has_the_first_line_of_each_commands_help(name: str):
+    assert imported(name).help.splitlines()[0] == COMMANDS[name]
+
+
+def test_every_command_of_the_list_is_shown_with_its_line():
+    shown = " ".join(spsr("--help").stdout.replace("│", " ").split())
+    for name, line in COMMANDS.items():
+        assert f"{name} {line}" in shown
+
+
+def test_a_misspelt_command_is_told_its_name():
+    result = spsr("trian")
+    assert result.returncode == 2
+    assert "'train'" in result.stderr
 
 
 @pytest.mark.parametrize(

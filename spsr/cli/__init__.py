@@ -5,58 +5,36 @@ Exit codes: 0 done, 1 failed, 2 bad input, 75 stopped early and resumable.
 
 import errno
 import sys
+from typing import Annotated
 
 import typer
 
-from spsr.cli.doctor import doctor
-from spsr.cli.evaluate import evaluate
-from spsr.cli.fetch import fetch
-from spsr.cli.figure import figure
-from spsr.cli.methods import methods
-from spsr.cli.plan import plan
-from spsr.cli.prepare import prepare
-from spsr.cli.pretrain import pretrain
-from spsr.cli.probe import probe
-from spsr.cli.report import report
-from spsr.cli.score import score
-from spsr.cli.slot import slot
-from spsr.cli.status import status
-from spsr.cli.study import study
-from spsr.cli.table import table
-from spsr.cli.track import track
-from spsr.cli.train import train
-from spsr.cli.ui import ui
-from spsr.cli.upscale import upscale
+from spsr import __version__
+from spsr.cli.commands import Commands
 from spsr.errors import InputError, RunFailed, Stopped
 
 app = typer.Typer(
-    help="Reproducible benchmark and ablations of structure-preserving super-resolution (SPSR).",
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (
-    methods,
-    plan,
-    doctor,
-    fetch,
-    prepare,
-    pretrain,
-    probe,
-    train,
-    slot,
-    evaluate,
-    upscale,
-    score,
-    table,
-    figure,
-    report,
-    track,
-    status,
-    ui,
-):
-    app.command()(command)
-app.add_typer(study, name="study")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"spsr {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def spsr(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show it and exit.")] = (
+        False
+    ),
+) -> None:
+    """Reproducible benchmark and ablations of structure-preserving super-resolution (SPSR)."""
+
 
 _REMEDIES = {
     errno.EACCES: "no permission; choose a place you can write to",

@@ -5,6 +5,9 @@ from typing import Annotated
 import typer
 
 from spsr.cli.options import Configfile, Seed
+from spsr.cli.progress import progress
+from spsr.config import load
+from spsr.evaluation.evaluate import evaluate as run
 
 
 def evaluate(
@@ -13,14 +16,8 @@ def evaluate(
     seed: Seed = 0,
 ) -> None:
     """Super-resolve and score every benchmark of a preset with one run of a method."""
-    from spsr.cli.progress import progress
-    from spsr.config import load
-
     config = load(configfile)
     config.method(method)
-
-    from spsr.evaluation.evaluate import evaluate as run
-
     with progress("evaluate") as report:
         for file in run(config, method, seed, report):
             print(file)

@@ -1,13 +1,15 @@
 """`spsr fetch`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    from spsr.cli.progress import Report
-    from spsr.data.fetching.download import Progress
+from spsr.cli.progress import Report, progress
+from spsr.config.validation import suggestion
+from spsr.data import collection
+from spsr.data.fetching.download import Progress
+from spsr.errors import InputError
 
 
 def fetch(
@@ -22,11 +24,6 @@ def fetch(
     listing: Annotated[bool, typer.Option("--list", help="List every name with its state and licence.")] = False,
 ) -> None:
     """Download and check datasets and pretrained weights; jobs use no network and find them in resources/."""
-    from spsr.cli.progress import progress
-    from spsr.config.validation import suggestion
-    from spsr.data import collection
-    from spsr.errors import InputError
-
     if listing:
         for line in collection.listing():
             print(line)
@@ -54,7 +51,7 @@ def fetch(
         )
 
 
-def _in_megabytes(report: "Report") -> "Progress":
+def _in_megabytes(report: Report) -> Progress:
     def show(what: str, done: int, total: int | None) -> None:
         if total is None:
             report(0, 1, what)

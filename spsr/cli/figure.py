@@ -5,6 +5,9 @@ from typing import Annotated
 import typer
 
 from spsr.cli.options import Configfile
+from spsr.cli.progress import progress
+from spsr.config import load
+from spsr.reporting.figures.catalogue import draw, draw_all, full_name
 
 
 def figure(
@@ -12,10 +15,6 @@ def figure(
     configfile: Configfile = None,
 ) -> None:
     """Draw the paper's figures from a preset's results, as png and pdf."""
-    from spsr.cli.progress import progress
-    from spsr.config import load
-    from spsr.reporting.figures.catalogue import draw, draw_all, full_name
-
     config = load(configfile)
     if names == ["all"]:
         with progress("figure") as report:

@@ -1,17 +1,30 @@
 """`spsr plan`."""
 
+import json as formats
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from spsr.cli.options import Configfile
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from spsr.config import Config
-    from spsr.planning.plan import Job, Timeline
+from spsr.config import Config, load
+from spsr.errors import InputError
+from spsr.pipeline import Pipeline
+from spsr.planning.plan import (
+    Job,
+    Timeline,
+    as_data,
+    draw_gantt,
+    hours,
+    ledger_rate,
+    list_jobs,
+    of_table,
+    schedule_jobs,
+)
+from spsr.planning.rehearsal import sustained_tflops
+from spsr.training.process import set_up
 
 ASSUMED_TFLOPS = 100.0
 
@@ -35,14 +48,6 @@ def plan(
 
     The rate is the one given, or measured, or the median in the ledgers of earlier runs, or assumed.
     """
-    import json as formats
-
-    from rich.console import Console
-
-    from spsr.config import load
-    from spsr.errors import InputError
-    from spsr.pipeline import Pipeline
-
     config = load(configfile)
     if table is not None:
         config.table(table)
@@ -50,9 +55,6 @@ def plan(
             raise InputError(f"{config.path}: table '{table}' is not among the preset's tables; add it there")
     if gantt is not None and gantt.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"{gantt}: a Gantt chart is a .png, .svg or .pdf file; choose one of these endings")
-
-    from spsr.planning.plan import as_data, draw_gantt, ledger_rate, list_jobs, of_table, schedule_jobs
-
     errors = Console(stderr=True)
     with errors.status("Counting FLOPs and memory of every distinct training step"):
         every = list_jobs(config, Pipeline(config).trained, Pipeline(config).pretrained)
@@ -78,10 +80,7 @@ def plan(
         errors.print(f"{gantt}")
 
 
-def _measured(config: "Config", job: "Job") -> float:
-    from spsr.planning.rehearsal import sustained_tflops
-    from spsr.training.process import set_up
-
+def _measured(config: Config, job: Job) -> float:
     return sustained_tflops(config, job.name, set_up(config.preset.compute, 0), 60)
 
 
@@ -105,19 +104,15 @@ def _bytes(size: float) -> str:
 
 
 def _show(
-    console: "Console",
-    config: "Config",
-    jobs: "list[Job]",
-    timeline: "Timeline",
+    console: Console,
+    config: Config,
+    jobs: list[Job],
+    timeline: Timeline,
     gpus: int,
     rate: float,
     source: str,
     table: str | None,
 ) -> None:
-    from rich.table import Table
-
-    from spsr.planning.plan import as_data, hours, of_table, schedule_jobs
-
     runs = Table(title=f"Trainings of {config.path}" + (f" for {table}" if table else ""), title_justify="left")
     for column in ("name", "seeds", "FLOPs each", "time each", "memory", "after", "tables"):
         runs.add_column(column, justify="left" if column in ("name", "after", "tables") else "right", overflow="fold")

@@ -1,15 +1,20 @@
 """`spsr prepare`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from spsr.cli.options import Configfile
-
-if TYPE_CHECKING:
-    from spsr.config import Config
-    from spsr.config.preset import ImageSource
+from spsr.cli.progress import progress
+from spsr.config import Config, load
+from spsr.config.preset import ImageSource
+from spsr.config.validation import suggestion
+from spsr.data import registry
+from spsr.data.benchmark import prepare_benchmark
+from spsr.data.image_sets import resolve
+from spsr.data.pack import pack
+from spsr.errors import InputError
 
 
 def prepare(
@@ -28,12 +33,6 @@ def prepare(
 
     Without --configfile, -o DIR takes the registered dataset itself; otherwise a name means what the preset says.
     """
-    from spsr.cli.progress import progress
-    from spsr.config import load
-    from spsr.data.benchmark import prepare_benchmark
-    from spsr.data.image_sets import resolve
-    from spsr.data.pack import pack
-
     config = load(configfile)
     for name in names:
         with progress(f"prepare {name}") as report:
@@ -58,12 +57,7 @@ def prepare(
         print(line)
 
 
-def _source(config: "Config", name: str, literally: bool) -> "ImageSource":
-    from spsr.config.preset import ImageSource
-    from spsr.config.validation import suggestion
-    from spsr.data import registry
-    from spsr.errors import InputError
-
+def _source(config: Config, name: str, literally: bool) -> ImageSource:
     if name == "training":
         return config.preset.data.train
     if literally and name in registry.datasets():

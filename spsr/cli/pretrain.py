@@ -1,15 +1,16 @@
 """`spsr pretrain`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from spsr.cli import training
 from spsr.cli.options import Configfile, MaxMinutes, Out, ReplayStep, Restart, RestartChanged, Seed, VerifyDeterminism
-
-if TYPE_CHECKING:
-    from spsr.config import Config
-    from spsr.training.training import Training
+from spsr.config import Config, load
+from spsr.config.settings import NATURALNESS
+from spsr.training.extraction.pretrain import extractor_training, write_untrained
+from spsr.training.naturalness import naturalness_training
+from spsr.training.training import Training
 
 
 def pretrain(
@@ -24,15 +25,10 @@ def pretrain(
     replay_step: ReplayStep = None,
 ) -> None:
     """Train a structure extractor by self-supervision (Section 4.2), or nmd, which judges how natural images look."""
-    from spsr.config import load
-    from spsr.config.settings import NATURALNESS
-
     config = load(configfile)
     how = training.how_to_restart(restart, restart_changed)
     untrained = extractor != NATURALNESS and config.extractor(extractor).task is None
     if untrained and verify_determinism is None and replay_step is None:
-        from spsr.training.extraction.pretrain import write_untrained
-
         print(write_untrained(config, extractor, seed, out or config.layout.run(extractor, seed).path, how))
         return
     training.run(
@@ -48,13 +44,5 @@ def pretrain(
     )
 
 
-def _training(config: "Config", name: str, seed: int) -> "Training":
-    from spsr.config.settings import NATURALNESS
-
-    if name == NATURALNESS:
-        from spsr.training.naturalness import naturalness_training
-
-        return naturalness_training(config, seed)
-    from spsr.training.extraction.pretrain import extractor_training
-
-    return extractor_training(config, name, seed)
+def _training(config: Config, name: str, seed: int) -> Training:
+    return naturalness_training(config, seed) if name == NATURALNESS else extractor_training(config, name, seed)

@@ -5,6 +5,9 @@ from typing import Annotated
 import typer
 
 from spsr.cli.options import Configfile, MaxMinutes, Out, Restart, Seed
+from spsr.cli.progress import progress
+from spsr.config import load
+from spsr.training.extraction.probe import probe_extractor
 
 
 def probe(
@@ -19,14 +22,8 @@ def probe(
 
     The heads are trained on the training images while the extractor is frozen, then tested on every benchmark.
     """
-    from spsr.cli.progress import progress
-    from spsr.config import load
-
     config = load(configfile)
     config.extractor(extractor)
-
-    from spsr.training.extraction.probe import probe_extractor
-
     with progress(f"probe {extractor}") as report:
         file = probe_extractor(config, extractor, seed, out, max_minutes=max_minutes, restart=restart, progress=report)
     print(file)

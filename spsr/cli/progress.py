@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
 Report = Callable[[float, float, str], None]
 """Called with how much is done, of how much, and what is at hand."""
 
@@ -17,9 +20,6 @@ def progress(title: str) -> Iterator[Report]:
     if not sys.stderr.isatty():
         yield _plain(title)
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -1,12 +1,18 @@
 """`spsr score`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
+import pandas as pd
 import typer
+from rich.console import Console
+from rich.table import Table
 
-if TYPE_CHECKING:
-    import pandas as pd
+from spsr.cli.progress import progress
+from spsr.evaluation import score_files
+from spsr.evaluation.ladder import protocol_ladder
+from spsr.evaluation.pairs import match_folders
+from spsr.evaluation.score import score_pairs
 
 
 def score(
@@ -22,11 +28,6 @@ def score(
     ] = False,
 ) -> None:
     """Score super-resolved images: LPIPS, PSNR and SSIM as the paper computes them, and standard SSIM."""
-    from spsr.cli.progress import progress
-    from spsr.evaluation import score_files
-    from spsr.evaluation.pairs import match_folders
-    from spsr.evaluation.score import score_pairs
-
     pairs = match_folders(sr_dir, hr_dir)
     network = None if lpips == "none" else lpips
     with progress("score") as report:
@@ -37,18 +38,13 @@ def score(
         score_files.write_json(frame, json, network)
     print_means(score_files.means_by_dataset(frame), network)
     if explain:
-        from spsr.evaluation.ladder import protocol_ladder
-
         with progress("explain") as report:
             rungs = protocol_ladder(pairs, progress=lambda done, total: report(done, total, ""))
         print_ladder(rungs)
 
 
-def print_means(means: "pd.DataFrame", lpips: str | None) -> None:
+def print_means(means: pd.DataFrame, lpips: str | None) -> None:
     """Print the dataset means with the digits of the paper's tables."""
-    from rich.console import Console
-    from rich.table import Table
-
     table = Table(title="mean over the images of a dataset")
     for heading in (
         "dataset",
@@ -71,11 +67,8 @@ def print_means(means: "pd.DataFrame", lpips: str | None) -> None:
     Console().print(table)
 
 
-def print_ladder(rungs: "pd.DataFrame") -> None:
+def print_ladder(rungs: pd.DataFrame) -> None:
     """Print the protocol ladder."""
-    from rich.console import Console
-    from rich.table import Table
-
     table = Table(title="the protocol, step by step")
     for column in rungs.columns:
         table.add_column(str(column), justify="left" if rungs[column].dtype == object else "right")

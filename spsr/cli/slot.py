@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
+from spsr.cluster.slot import run
+
 
 def slot(
     folder: Annotated[Path, typer.Argument(help="Folder of the run.")],
     command: Annotated[list[str], typer.Argument(help="The training command, after `--`.")],
 ) -> None:
     """Run a training command in a Slurm job: end it before the job's limit and put the job back in the queue."""
-    from spsr.cluster.slot import run
-
     raise typer.Exit(run(folder, command))

@@ -3,8 +3,13 @@
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
 from spsr.cli.options import Configfile
+from spsr.config import load
+from spsr.pipeline import Pipeline
+from spsr.results.status import duration, places, read_progress, summary
 
 
 def status(
@@ -12,13 +17,6 @@ def status(
     every: Annotated[bool, typer.Option("--all", help="List finished and waiting trainings, too.")] = False,
 ) -> None:
     """Show how far each training of a preset is and what is left of it, and where the results are."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from spsr.config import load
-    from spsr.pipeline import Pipeline
-    from spsr.results.status import duration, places, read_progress, summary
-
     pipeline = Pipeline(load(configfile))
     config = pipeline.config
     names = [name for name in pipeline.pretrained if config.extractor(name).task is not None]

@@ -6,8 +6,16 @@ from typing import Annotated
 import typer
 
 from spsr.cli.options import Configfile, Out
+from spsr.config import load
+from spsr.study.collect import collect as collect_votes
+from spsr.study.create import create as create_study
+from spsr.study.ranking import interval_note
 
-study = typer.Typer(help="A blinded user study (Figure 9): write its page, collect its votes.", no_args_is_help=True)
+study = typer.Typer(
+    help="A blinded user study (Figure 9): write its page, collect its votes.",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 
 @study.command()
@@ -25,9 +33,6 @@ def create(
     seed: Annotated[int, typer.Option("--seed", min=0, help="Draws the images and their order.")] = 0,
 ) -> None:
     """Write study.html, which you give to raters, and key.json, which you keep."""
-    from spsr.config import load
-    from spsr.study.create import create as create_study
-
     config = load(configfile)
     folder = out or config.layout.study
     key = create_study(config, folder, method or [], dataset or [], trials, checks, seed)
@@ -43,10 +48,6 @@ def collect(
     out: Out = None,
 ) -> None:
     """Check the raters' files, count their votes and draw Figure 9."""
-    from spsr.config import load
-    from spsr.study.collect import collect as collect_votes
-    from spsr.study.ranking import interval_note
-
     config = load(configfile)
     result = collect_votes(config, out or config.layout.study, files)
     typer.echo(result.summary.round(3).to_string(index=False))

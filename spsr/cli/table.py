@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 
 from spsr.cli.options import Configfile
+from spsr.config import load
+from spsr.reporting.tables.formats import WRITERS, make_table
 
 
 def table(
@@ -12,9 +14,6 @@ def table(
     configfile: Configfile = None,
 ) -> None:
     """Write Tables 1-7 beside the paper's values as csv, md, tex and html."""
-    from spsr.config import load
-    from spsr.reporting.tables.formats import WRITERS, make_table
-
     config = load(configfile)
     for name in names or config.preset.tables:
         filled = make_table(config, name)

@@ -3,14 +3,13 @@
 import typer
 
 from spsr.cli.options import Configfile
+from spsr.cli.progress import progress
+from spsr.config import load
+from spsr.tracking.track import track as run
 
 
 def track(configfile: Configfile = None) -> None:
     """Import every finished run into MLflow; what is there already is left alone."""
-    from spsr.cli.progress import progress
-    from spsr.config import load
-    from spsr.tracking.track import track as run
-
     config = load(configfile)
     with progress("track") as report:
         done = run(config, lambda number, total: report(number, total, ""))

@@ -6,6 +6,8 @@ import typer
 
 from spsr.cli import training
 from spsr.cli.options import Configfile, MaxMinutes, Out, ReplayStep, Restart, RestartChanged, Seed, VerifyDeterminism
+from spsr.config import load
+from spsr.training.method import method_training
 
 
 def train(
@@ -20,13 +22,8 @@ def train(
     replay_step: ReplayStep = None,
 ) -> None:
     """Train a super-resolution method, or go on with its training where it was interrupted."""
-    from spsr.config import load
-
     config = load(configfile)
     config.training_settings(method, seed)
-
-    from spsr.training.method import method_training
-
     training.run(
         config,
         method,

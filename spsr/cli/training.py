@@ -1,18 +1,23 @@
 """What `spsr train` and `spsr pretrain` do with a training."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from spsr.config import Config
-    from spsr.training.training import Training
+from spsr.cli.live import logged_live
+from spsr.cli.progress import progress
+from spsr.config import Config
+from spsr.errors import RunFailed
+from spsr.training.debug.autopsy import replay
+from spsr.training.debug.determinism import verify_determinism as first_difference
+from spsr.training.record import CHECKPOINTS
+from spsr.training.training import Training, carry_out
 
 
 def run(
-    config: "Config",
+    config: Config,
     name: str,
     seed: int,
-    training: "Training",
+    training: Training,
     out: Path | None,
     *,
     max_minutes: float | None,
@@ -28,11 +33,6 @@ def run(
     if replay_step is not None:
         _replay(name, seed, training, folder, replay_step)
         return
-
-    from spsr.cli.live import logged_live
-    from spsr.cli.progress import progress
-    from spsr.training.training import carry_out
-
     with progress(name) as report:
         report = logged_live(config, name, seed, report) if out is None else report
         file = carry_out(training, folder, max_minutes=max_minutes, restart=restart, progress=report)
@@ -44,20 +44,14 @@ def how_to_restart(restart: bool, restart_changed: bool) -> bool | Literal["chan
     return restart or ("changed" if restart_changed else False)
 
 
-def _verify(name: str, seed: int, training: "Training", steps: int) -> None:
-    from spsr.errors import RunFailed
-    from spsr.training.debug.determinism import verify_determinism
-
-    difference = verify_determinism(training.fresh_task, seed, steps)
+def _verify(name: str, seed: int, training: Training, steps: int) -> None:
+    difference = first_difference(training.fresh_task, seed, steps)
     if difference is not None:
         raise RunFailed(f"{name}: two executions of {steps} steps differ first at {difference}")
     print(f"{name}: {steps} steps taken twice are equal to the bit")
 
 
-def _replay(name: str, seed: int, training: "Training", run: Path, step: int) -> None:
-    from spsr.training.debug.autopsy import replay
-    from spsr.training.record import CHECKPOINTS
-
+def _replay(name: str, seed: int, training: Training, run: Path, step: int) -> None:
     task = training.fresh_task()
     print(f"{name}: step {step}: images: {', '.join(dict.fromkeys(task.batch_names(step)))}")
     print(f"{name}: step {step}: first bad module: {replay(task, run / CHECKPOINTS, seed, step)}")

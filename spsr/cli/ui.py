@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from spsr.cli.options import Configfile
+from spsr.config import load
+from spsr.tracking.server import serve
 
 
 def ui(
@@ -13,9 +15,6 @@ def ui(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1.")] = 5000,
 ) -> None:
     """Show the runs of a preset in MLflow's own pages, on 127.0.0.1 only."""
-    from spsr.config import load
-    from spsr.tracking.server import serve
-
     config = load(configfile)
     if remote := os.environ.get("MLFLOW_TRACKING_URI", ""):
         typer.echo(f"MLFLOW_TRACKING_URI is set: the runs are at {remote}")

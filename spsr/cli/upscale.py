@@ -5,8 +5,13 @@ from typing import Annotated
 
 import typer
 
+from spsr import models
 from spsr.cli.options import Configfile, Seed
+from spsr.cli.progress import progress
+from spsr.config import load
 from spsr.errors import InputError
+from spsr.evaluation.evaluate import load_upscaler
+from spsr.evaluation.upscale import Upscaler, upscale_files
 
 
 def upscale(
@@ -27,20 +32,11 @@ def upscale(
     """Super-resolve images by a factor of 4 with a method, a checkpoint, or bicubic interpolation."""
     if (method is not None) + (checkpoint is not None) + bicubic != 1:
         raise InputError("upscale: give exactly one of --method, --checkpoint and --bicubic")
-
-    from spsr.cli.progress import progress
-    from spsr.evaluation.upscale import Upscaler, upscale_files
-
     model: Upscaler = "bicubic"
     if checkpoint is not None:
-        from spsr import models
-
         print(models.describe(checkpoint))
         model = models.from_checkpoint(checkpoint, scale=4)
     elif method is not None:
-        from spsr.config import load
-        from spsr.evaluation.evaluate import load_upscaler
-
         model = load_upscaler(load(configfile), method, seed)
     with progress("upscale") as report:
         written = upscale_files(model, inputs, out, from_hr=from_hr, tile=tile, progress=report)

@@ -1,0 +1,44 @@
+"""What `spsr methods --cost` shows."""
+
+from rich.table import Table
+
+from spsr.cli.progress import progress
+from spsr.config import Config
+from spsr.training.cost import Cost, training_cost
+
+
+def costs(config: Config) -> Table:
+    """What one training step of each method takes, counted."""
+    trained = [name for name, method in config.methods.items() if method.source == "trained"]
+    counted: dict[str, Cost] = {}
+    with progress("counting") as report:
+        for done, name in enumerate(trained):
+            report(done, len(trained), name)
+            if (kind := _what_costs(config, name)) not in counted:
+                counted[kind] = training_cost(config, name)
+        report(len(trained), len(trained), "")
+    table = Table(
+        title=f"One training step at the sizes of {config.path}",
+        title_justify="left",
+        caption="GFLOP per sample, 2 per multiply-add, forward and backward, after the fusion warm-up. "
+        "Separate: the generator's loss and the discriminators' own each have forward passes of the discriminators, "
+        "as in the official code; here they share them, with the same result.",
+        caption_justify="left",
+    )
+    table.add_column("name")
+    for column in ("generator", "discriminators", "GFLOP", "separate"):
+        table.add_column(column, justify="right")
+    for name in trained:
+        cost = counted[_what_costs(config, name)]
+        gflops = (f"{flops / 1e9:.1f}" for flops in (cost.flops, cost.separate_flops))
+        table.add_row(name, f"{cost.generator:,}", f"{cost.discriminators:,}", *gflops)
+    return table
+
+
+def _what_costs(config: Config, name: str) -> str:
+    """Equal for methods whose steps cost the same: weights of terms, titles and starting points do not matter."""
+    method = config.method(name)
+    terms = [term.name for term in method.losses.terms()]
+    extractor = method.extractor if any(term.endswith("/structure") for term in terms) else None
+    network = extractor and config.extractor(extractor).network
+    return repr((method.generator, method.schedule, terms, network, method.discriminator))
