@@ -10,6 +10,7 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from spsr.cluster.requests import forecast
+from spsr.console import take_over
 from spsr.pipeline import named_preset, open_pipeline
 
 min_version("9.20")
@@ -18,8 +19,10 @@ PRESET = named_preset(workflow.configfiles)
 pipeline = open_pipeline(PRESET)
 layout = pipeline.config.layout
 
-if workflow.is_main_process and pipeline.plans:
-    logger.info(forecast(pipeline.config))
+if workflow.is_main_process:
+    take_over(logger, workflow.output_settings)
+    if pipeline.plans:
+        logger.info(forecast(pipeline.config))
 
 shell.prefix(f"set -euo pipefail; export PATH={Path(sys.executable).parent}:$PATH; ")
 
