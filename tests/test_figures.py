@@ -1,5 +1,7 @@
 """Figures: drawn from what there is, with visible gaps for what there is not."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ from spsr.config.figure import FIGURES_FILE, Crop, figure_data
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 from spsr.reporting.figures import catalogue, edge
-from spsr.reporting.figures.losses import curves
+from spsr.reporting.figures.captions import CAPTIONS
+from spsr.reporting.figures.losses import loss_curves
 from spsr.reporting.figures.pictures import find, find_all, strongest_square
 from spsr.results.runs import Run
 
@@ -106,10 +109,15 @@ def test_the_branch_of_a_trained_model_is_shown(toy: Config) -> None:
 
 def test_loss_curves_are_those_of_the_event_file(toy: Config) -> None:
     write_run(toy, "esrgan", 0, steps=10)
-    found = curves(Run(toy, "esrgan", 0))
-    assert set(found) == {"pixel/image", "perceptual/image", "adversarial/image"}
-    assert found["pixel/image"][0] == [0, 2, 4, 6, 8]
-    assert found["pixel/image"][1][0] == 1.0
+    found = loss_curves([Run(toy, "esrgan", 0)])
+    assert set(found["term"]) == {"pixel/image", "perceptual/image", "adversarial/image"}
+    pixel = found[found["term"] == "pixel/image"]
+    assert list(pixel["step"]) == [0, 2, 4, 6, 8]
+    assert pixel["value"].iloc[0] == 1.0
+
+
+def test_every_figure_has_a_caption() -> None:
+    assert list(CAPTIONS) == list(catalogue.FIGURES)
 
 
 def test_a_blurry_edge_is_far_from_the_true_one_in_gradients_and_flat() -> None:
@@ -124,3 +132,11 @@ def test_an_unknown_figure_is_refused_with_a_suggestion() -> None:
     assert catalogue.full_name("7") == "figure7"
     with pytest.raises(InputError, match=r"did you mean 'figure"):
         catalogue.full_name("figure77")
+
+
+def test_what_draws_nothing_loads_no_seaborn() -> None:
+    code = (
+        "import sys, spsr.cli, spsr.reporting.report.page, spsr.reporting.tables.formats, spsr.study.create; "
+        "sys.exit('seaborn' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,7 +10,7 @@ from spsr.config import Config
 from spsr.errors import InputError
 from spsr.files import atomic_path
 from spsr.reporting.figures import votes as figure
-from spsr.reporting.figures.style import save, style
+from spsr.reporting.figures.style import save_figure, style
 from spsr.study.ballots import read_ballots
 from spsr.study.key import read_key
 from spsr.study.ranking import summarise
@@ -44,7 +44,7 @@ def collect(config: Config, folder: Path, ballots: Sequence[Path]) -> Collected:
     summary = summarise(votes.table, key.methods)
     files = [_write(votes.table, folder / "votes.csv"), _write(summary, folder / figure.RANKING)]
     with style():
-        files += save(figure.draw(config, summary), folder, "figure9", key.mark)
+        files += save_figure(figure.draw(config, summary), folder, "figure9", key.mark)
     return Collected(summary, votes.inattentive, files)
 
 

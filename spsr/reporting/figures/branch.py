@@ -1,27 +1,22 @@
 """Fig. 11: what SPSR-G recovers when the features of its gradient branch are zeros at inference."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import torch
+from matplotlib.figure import Figure
 
 from spsr.config import Config
 from spsr.config.figure import FigureData
 from spsr.images import RGB, degrade
+from spsr.models.checkpoint import from_checkpoint
 from spsr.reporting.figures.gradients import METHOD
 from spsr.reporting.figures.panels import Sheet, show, title_of
 from spsr.reporting.figures.pictures import Picture, find
 from spsr.reporting.figures.style import COLUMN_WIDTH
 from spsr.resize import to_uint8
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 def with_and_without_branch(config: Config, picture: Picture) -> tuple[RGB, RGB] | None:
     """The SR image with zeros for the gradient features, and the complete one; None if SPSR-G was not trained."""
-    import torch
-
-    from spsr.models.checkpoint import from_checkpoint
 
     file = config.layout.model(METHOD, config.seeds(METHOD)[0])
     if config.method(METHOD).source != "trained" or not file.is_file():
@@ -34,7 +29,7 @@ def with_and_without_branch(config: Config, picture: Picture) -> tuple[RGB, RGB]
     return without, complete
 
 
-def draw(config: Config, data: FigureData) -> "Figure":
+def draw(config: Config, data: FigureData) -> Figure:
     """Two parts side by side, as wide as a column."""
     picture = find(config, data.crops[0], 0)
     results = None if picture is None else with_and_without_branch(config, picture)

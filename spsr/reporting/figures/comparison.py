@@ -1,9 +1,9 @@
 """Visual comparison: the same part of an image by every method (Figs. 1, 7 and 16-19 of the paper)."""
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from spsr.config import Config
@@ -12,11 +12,8 @@ from spsr.reporting.figures.panels import Sheet, show, show_whole, title_of
 from spsr.reporting.figures.pictures import Picture, find, find_all, method_pixels
 from spsr.reporting.figures.style import COLUMN_WIDTH, PAGE_WIDTH
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
-
-def draw_crops(config: Config, data: FigureData) -> "Figure":
+def draw_crops(config: Config, data: FigureData) -> Figure:
     """Fig. 1: one part of one image, in a grid as wide as a column."""
     picture = find(config, data.crops[0], 0)
     sheet = Sheet(math.ceil(len(data.methods) / 3), 3, COLUMN_WIDTH)
@@ -26,7 +23,7 @@ def draw_crops(config: Config, data: FigureData) -> "Figure":
     return sheet.figure
 
 
-def draw_comparison(config: Config, data: FigureData) -> "Figure":
+def draw_comparison(config: Config, data: FigureData) -> Figure:
     """Figs. 7 and 16-19: for each image the whole of it on the left, and two rows of the same part by each method."""
     columns = math.ceil(len(data.methods) / 2)
     pictures = find_all(config, data)

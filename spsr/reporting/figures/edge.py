@@ -1,14 +1,11 @@
 """Fig. 4: why gradients tell a sharp edge from a blurry one. Computed; it needs no result."""
 
-from typing import TYPE_CHECKING
-
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from spsr.reporting.figures.style import COLUMN_WIDTH, PALETTE
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 LENGTH, EDGE, SPREAD = 24, 12, 4
 """Pixels, the position of the edge, and how far it may be displaced in images with the same LR pixels."""
@@ -38,9 +35,8 @@ def distances(signal: Signal) -> tuple[float, float]:
     return float(np.abs(signal - truth).sum()), float(np.abs(gradient(signal) - gradient(truth)).sum())
 
 
-def draw() -> "Figure":
+def draw() -> Figure:
     """Three sequences (HR, the average, one edge displaced by a pixel) and their gradients below."""
-    import matplotlib.pyplot as plt
 
     signals = {"HR": step(EDGE), "Blurry SR": average_of_edges(), "Sharp SR": step(EDGE + 1)}
     figure, axes = plt.subplots(2, 3, figsize=(COLUMN_WIDTH, 2.0), sharex=True, sharey=True, squeeze=False)

@@ -1,20 +1,19 @@
 """Gradient maps: of results (Fig. 8), and what the gradient branch makes of the LR map (Figs. 10 and 20)."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+import torch
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from torch import Tensor
 
 from spsr.config import Config
 from spsr.config.figure import FigureData
 from spsr.images import RGB, degrade
+from spsr.models.checkpoint import from_checkpoint
+from spsr.models.gradient import gradient_map
 from spsr.reporting.figures.panels import Sheet, show, show_whole, title_of
 from spsr.reporting.figures.pictures import Picture, find, find_all, method_pixels
 from spsr.reporting.figures.style import COLUMN_WIDTH, PAGE_WIDTH
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-    from torch import Tensor
 
 METHOD = "spsr_g"
 """The method whose gradient branch Figs. 10 and 20 show."""
@@ -22,16 +21,12 @@ METHOD = "spsr_g"
 
 def gradient_of(image: RGB) -> NDArray[np.float64]:
     """The gradient map (eq. 2) of uint8 H×W×3, as H×W in [0, 1] for display: the mean over channels."""
-    from spsr.models.gradient import gradient_map
 
     return _as_map(gradient_map(_as_tensor(image)))
 
 
 def branch_output(config: Config, picture: Picture) -> NDArray[np.float64] | None:
     """The gradient map that the branch of SPSR-G predicts for a whole image; None if it was not trained."""
-    import torch
-
-    from spsr.models.checkpoint import from_checkpoint
 
     file = config.layout.model(METHOD, config.seeds(METHOD)[0])
     if config.method(METHOD).source != "trained" or not file.is_file():
@@ -40,13 +35,12 @@ def branch_output(config: Config, picture: Picture) -> NDArray[np.float64] | Non
         return _as_map(from_checkpoint(file).eval()(_as_tensor(degrade(picture.hr)))[1])
 
 
-def _as_tensor(image: RGB) -> "Tensor":
-    import torch
+def _as_tensor(image: RGB) -> Tensor:
 
     return torch.from_numpy(image.astype(np.float32) / 255).permute(2, 0, 1)[None]
 
 
-def _as_map(gradient: "Tensor") -> NDArray[np.float64]:
+def _as_map(gradient: Tensor) -> NDArray[np.float64]:
     shown: NDArray[np.float64] = gradient[0].double().mean(dim=0).clamp(0, 1).numpy()
     shown[[0, -1], :] = shown[:, [0, -1]] = 0  # the border of eq. 2 is that of the zeros outside the image
     return shown
@@ -57,7 +51,7 @@ def _enlarged(gradient: NDArray[np.float64]) -> NDArray[np.float64]:
     return gradient.repeat(4, axis=0).repeat(4, axis=1)
 
 
-def draw_maps_of_results(config: Config, data: FigureData) -> "Figure":
+def draw_maps_of_results(config: Config, data: FigureData) -> Figure:
     """Fig. 8: for each image a row of parts by method and below it their gradient maps."""
     pictures = find_all(config, data)
     sheet = Sheet(2 * len(pictures), len(data.methods), PAGE_WIDTH)
@@ -72,7 +66,7 @@ def draw_maps_of_results(config: Config, data: FigureData) -> "Figure":
     return sheet.figure
 
 
-def draw_branch(config: Config, data: FigureData) -> "Figure":
+def draw_branch(config: Config, data: FigureData) -> Figure:
     """Fig. 10: an image, its gradient map, the LR map and the branch's output, in two rows of a column's width."""
     picture = find(config, data.crops[0], 0)
     sheet = Sheet(2, 2, COLUMN_WIDTH)
@@ -81,7 +75,7 @@ def draw_branch(config: Config, data: FigureData) -> "Figure":
     return sheet.figure
 
 
-def draw_branch_rows(config: Config, data: FigureData) -> "Figure":
+def draw_branch_rows(config: Config, data: FigureData) -> Figure:
     """Fig. 20: the same four stages as Fig. 10 for several images, one a row, of the marked part."""
     pictures = find_all(config, data)
     sheet = Sheet(len(pictures), 5, PAGE_WIDTH)

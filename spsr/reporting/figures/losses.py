@@ -1,79 +1,105 @@
-"""Loss curves: a small panel for each finished training, one colour for each term."""
+"""Loss curves: a panel for each term, a line for each training, one colour for a method and its ablations."""
 
 import math
-from typing import TYPE_CHECKING, Any
+import re
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from spsr.config import Config
-from spsr.reporting.figures.style import MARK_HEIGHT, PAGE_WIDTH, PALETTE, QUIET
+from spsr.reporting.figures.style import PAGE_WIDTH, PALETTE, QUIET, constrained
 from spsr.results.runs import Run, finished_runs
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+COLUMNS = 4
+_NO_LOSSES = re.compile(r"(^|.+/)(real|fake|mean|sum|sigma|alpha)$|^accuracy/")
+"""What is logged with the losses but is none: discriminators' outputs, other scalings, settings, accuracies."""
 
-COLUMNS = 5
-_STYLES = ("-", "--", ":")
-_LOGITS = ("/real", "/fake")
-"""Ends of the names of discriminators' mean outputs, which are logged with the losses but are none."""
-_FOOT = 0.85
-"""Inches below the panels: the axis title, the legend and the mark."""
+_DECADES = 4
+"""Powers of ten below the largest value that a panel shows; what is smaller is as good as zero."""
 
-
-def curves(run: Run) -> dict[str, tuple[list[int], list[float]]]:
-    """Steps and values of each term of a run; values that a logarithm cannot show are left out."""
-    found: dict[str, tuple[list[int], list[float]]] = {}
-    for event in run.events:
-        for term, value in event["losses"].items():
-            if not term.endswith(_LOGITS) and value > 0 and math.isfinite(value):
-                steps, values = found.setdefault(term, ([], []))
-                steps.append(event["step"])
-                values.append(value)
-    return found
+_EXTRACTORS = "structure extractors and judge"
 
 
-def draw(config: Config) -> "Figure":
-    """Every finished training of the first seed."""
-    import matplotlib.pyplot as plt
-    from matplotlib.ticker import MaxNLocator, NullFormatter, NullLocator
+def loss_curves(runs: list[Run]) -> pd.DataFrame:
+    """A row for each step and term of each run; values that a logarithm cannot show are left out.
 
+    Columns: run, step, term, value.
+    """
+    rows = [
+        (run.title, event["step"], term, value)
+        for run in runs
+        for event in run.events
+        for term, value in event["losses"].items()
+        if not _NO_LOSSES.match(term) and value > 0 and math.isfinite(value)
+    ]
+    return pd.DataFrame(rows, columns=["run", "step", "term", "value"])
+
+
+def draw(config: Config) -> Figure:
+    """Every finished training of the first seed. The line of a method is thicker than those of its ablations."""
     runs = [run for run in finished_runs(config) if run.events and run.seed == config.seeds(run.name)[0]]
-    by_run = {run.name: curves(run) for run in runs}
-    terms = list(dict.fromkeys(term for found in by_run.values() for term in found))
-    looks = {
-        term: (PALETTE[i % len(PALETTE)], _STYLES[i // len(PALETTE) % len(_STYLES)]) for i, term in enumerate(terms)
-    }
-    rows = max(1, math.ceil(len(runs) / COLUMNS))
-    height = 1.05 * rows + _FOOT
-    figure, axes = plt.subplots(rows, COLUMNS, figsize=(PAGE_WIDTH, height), squeeze=False)
-    figure.subplots_adjust(
-        left=0.055, right=0.995, bottom=(_FOOT + 0.12) / height, top=1 - 0.17 / height, wspace=0.28, hspace=0.55
-    )
-    for axis, run in zip(axes.flat, runs, strict=False):
-        for term, (steps, values) in by_run[run.name].items():
-            colour, line = looks[term]
-            axis.plot(steps, values, color=colour, linestyle=line, linewidth=0.9, label=term)
-        axis.set_yscale("log")
-        axis.yaxis.set_minor_locator(NullLocator())
-        axis.yaxis.set_minor_formatter(NullFormatter())
-        axis.xaxis.set_major_locator(MaxNLocator(3, integer=True))
-        declared = run.declared
-        axis.set_title(declared.title, pad=2)
-        axis.tick_params(length=2, pad=1)
-    for axis in axes.flat[len(runs) :]:
-        axis.set_axis_off()
     if not runs:
-        axes[0, 0].text(0, 0.5, "no finished training", color=QUIET, style="italic")
+        figure = constrained(PAGE_WIDTH, 1.2)
+        figure.text(0.02, 0.5, "no finished training", color=QUIET, style="italic")
         return figure
-    lines: dict[str, Any] = {}
-    for axis in axes.flat[: len(runs)]:
-        lines.update(zip(axis.get_legend_handles_labels()[1], axis.get_legend_handles_labels()[0], strict=True))
-    figure.legend(
-        [lines[term] for term in terms if term in lines],
-        [term for term in terms if term in lines],
-        loc="lower center",
-        bbox_to_anchor=(0.5, MARK_HEIGHT / height),
-        ncols=min(5, len(terms)),
-        frameon=False,
-    )
-    figure.text(0.5, (_FOOT - 0.05) / height, "step", ha="center", va="top")
-    figure.text(0.004, 0.5, "loss", rotation=90, va="center")
+    family = {run.title: _family(config, run) for run in runs}
+    heads = {run.title: run.is_extractor or family[run.title] == run.declared.title for run in runs}
+    curves = loss_curves(runs)
+    curves = curves.assign(family=curves["run"].map(family), head=curves["run"].map(heads))
+    families = [name for name in dict.fromkeys(curves["family"]) if name != _EXTRACTORS]
+    colours = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(families)} | {_EXTRACTORS: QUIET}
+    terms = list(dict.fromkeys(curves["term"]))
+    rows = math.ceil(len(terms) / COLUMNS)
+    figure = constrained(PAGE_WIDTH, 1.35 * rows + 0.6)
+    panels = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
+    for axes, term in zip(panels, terms, strict=False):
+        _panel(axes, curves[curves["term"] == term], colours)
+        axes.set_title(term)
+    for axes in panels[len(terms) :]:
+        axes.set_axis_off()
+    for axes in panels[max(0, len(terms) - COLUMNS) : len(terms)]:
+        axes.set_xlabel("step")
+    for axes in panels[: len(terms) : COLUMNS]:
+        axes.set_ylabel("loss")
+    keys = [Line2D([], [], color=colour, label=name) for name, colour in colours.items()]
+    figure.legend(handles=keys, loc="outside upper center", ncols=5, frameon=False)
     return figure
+
+
+def _panel(axes: Axes, curves: pd.DataFrame, colours: dict[str, str]) -> None:
+    sns.lineplot(
+        curves,
+        x="step",
+        y="value",
+        hue="family",
+        palette=colours,
+        size="head",
+        sizes={True: 1.3, False: 0.6},
+        units="run",
+        estimator=None,
+        legend=False,
+        ax=axes,
+    )
+    axes.set(xlabel="", ylabel="", yscale="log")
+    highest, lowest = curves["value"].max(), curves["value"].min()
+    bottom, top = max(lowest / 1.3, highest / 10**_DECADES), highest * 1.3
+    axes.set_ylim(bottom, top)
+    few = MaxNLocator(4) if top < 10 * bottom else LogLocator(subs=(1, 2, 5) if top < 100 * bottom else (1,))
+    axes.yaxis.set_major_locator(few)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+    axes.tick_params(length=2, pad=1)
+
+
+def _family(config: Config, run: Run) -> str:
+    """The method that others are ablations of, itself or the one that it extends."""
+    if run.is_extractor:
+        return _EXTRACTORS
+    is_parent = any(method.extends == run.name for method in config.methods.values())
+    parent = config.method(run.name).extends
+    return config.method(run.name if is_parent or parent is None else parent).title

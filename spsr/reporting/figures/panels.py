@@ -1,18 +1,17 @@
 """Panels of images: a picture with its name below, or a visible gap."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from spsr.config import Config
 from spsr.config.figure import Crop
 from spsr.reporting.figures.pictures import Picture
 from spsr.reporting.figures.style import GAP, INK, MARK_HEIGHT, PALETTE, QUIET
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 GAP_WIDTH, LABEL_HEIGHT, EDGE = 0.05, 0.16, 0.03
 """Inches between panels, of the line of text below each row, and around the figure."""
@@ -34,7 +33,7 @@ class Sheet:
         self._width = width
         self.figure: Figure = plt.figure(figsize=(width, self._height))
 
-    def panel(self, row: int, column: int, span: int = 1) -> "Axes":
+    def panel(self, row: int, column: int, span: int = 1) -> Axes:
         """Axes over `span`×`span` cells whose upper left one is at `row`, `column`."""
         side = span * self._cell + (span - 1) * GAP_WIDTH
         tall = span * self._cell + (span - 1) * LABEL_HEIGHT
@@ -53,7 +52,7 @@ def title_of(config: Config, method: str, there: bool = True) -> str:
 
 
 def show(
-    axes: "Axes",
+    axes: Axes,
     image: NDArray[np.generic] | None,
     title: str,
     reason: str = "not run",
@@ -74,9 +73,8 @@ def show(
         axes.imshow(image)
 
 
-def show_whole(axes: "Axes", crop: Crop, picture: Picture | None) -> None:
+def show_whole(axes: Axes, crop: Crop, picture: Picture | None) -> None:
     """Draw the whole image with the shown part marked, or a gap if its benchmark is not prepared."""
-    from matplotlib.patches import Rectangle
 
     if picture is None:
         show(axes, None, f"{crop.image} from {crop.dataset}", "not prepared")

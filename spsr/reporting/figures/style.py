@@ -3,12 +3,15 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import matplotlib
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from spsr.files import atomic_path
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 COLUMN_WIDTH, PAGE_WIDTH = 3.5, 7.16
 """Inches, in the journal's layout."""
@@ -49,22 +52,27 @@ _SETTINGS: dict[str, Any] = {
 @contextmanager
 def style() -> Iterator[None]:
     """Within the block, figures are drawn without a display and in the common look."""
-    import matplotlib
-
     matplotlib.use("Agg")
     with matplotlib.rc_context(_SETTINGS):
         yield
 
 
-def save(figure: "Figure", folder: Path, name: str, mark: str) -> list[Path]:
+def constrained(width: float, height: float) -> Figure:
+    """A figure, sizes in inches, whose panels fill it but for the line of the mark."""
+    foot = MARK_HEIGHT / height
+    return plt.figure(figsize=(width, height), layout=ConstrainedLayoutEngine(rect=(0, foot, 1, 1 - foot)))
+
+
+def save_figure(figure: Figure, folder: Path, name: str, mark: str) -> list[Path]:
     """Write `NAME.png` and `NAME.pdf` and close the figure; the same figure gives the same bytes.
 
     Args:
         mark: what a reader must know of results that were not made with the paper's settings; it stands in the
             lowest `MARK_HEIGHT`.
     """
-    import matplotlib.pyplot as plt
-
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
     if mark:
         place = MARK_HEIGHT / 2 / figure.get_figheight()
         figure.text(0.5, place, f"† {mark}", ha="center", va="center", fontsize=6, style="italic", color=QUIET)
@@ -76,3 +84,10 @@ def save(figure: "Figure", folder: Path, name: str, mark: str) -> list[Path]:
         written.append(target)
     plt.close(figure)
     return written
+
+
+def write_data(data: pd.DataFrame, path: Path) -> Path:
+    """Write what a figure shows as CSV, atomically."""
+    with atomic_path(path) as temporary:
+        data.to_csv(temporary, index=False, float_format="%.6g")
+    return path

@@ -12,7 +12,7 @@ from PIL import Image
 from spsr.config import Config
 from spsr.files import write_text
 from spsr.metrics import METRICS
-from spsr.reporting.figures.catalogue import FIGURES
+from spsr.reporting.figures.captions import CAPTIONS
 from spsr.reporting.pages import environment, inside_script
 from spsr.reporting.report.browser import data_address, image_data, score_data
 from spsr.reporting.report.claims import check_all
@@ -103,10 +103,10 @@ def _by_table(tables: dict[str, FilledTable], found: list[Verdict]) -> list[tupl
 def _figures(config: Config) -> list[dict[str, str]]:
     """Every figure that was drawn: small inside the page, with links to the files beside it."""
     shown = []
-    for name, entry in FIGURES.items():
+    for name, caption in CAPTIONS.items():
         path = config.layout.figures / f"{name}.png"
         if not path.is_file():
-            shown.append({"name": name, "caption": entry.caption, "image": "", "png": "", "pdf": ""})
+            shown.append({"name": name, "caption": caption, "image": "", "png": "", "pdf": ""})
             continue
         with Image.open(path) as opened:
             image = opened.convert("RGB")
@@ -115,7 +115,7 @@ def _figures(config: Config) -> list[dict[str, str]]:
         shown.append(
             {
                 "name": name,
-                "caption": entry.caption,
+                "caption": caption,
                 "image": data_address(image),
                 "png": f"figures/{path.name}",
                 "pdf": f"figures/{pdf.name}" if pdf.is_file() else "",
