@@ -10,6 +10,7 @@ from pathlib import Path
 from snakemake.utils import min_version
 
 from spsr.cluster.requests import forecast
+from spsr.config.table import FORMATS
 from spsr.console import take_over
 from spsr.pipeline import named_preset, open_pipeline
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from spsr.cli.options import Configfile
 from spsr.config import CONFIGS, Config, load
+from spsr.pipeline.roster import why_not
 
 
 def methods(
@@ -21,9 +22,16 @@ def methods(
         ),
     ] = False,
 ) -> None:
-    """List every method: what it is a delta of, its losses, what it starts from, and the tables that hold it."""
+    """List every method: what it is a delta of, its losses, what it starts from, and the tables that hold it.
+
+    Below stand those that the preset does not run, and why.
+    """
     if not cost:
-        Console().print(_list(load(configfile)))
+        config, console = load(configfile), Console()
+        console.print(_list(config))
+        for name in config.methods:
+            if (reason := why_not(config, name)) is not None:
+                console.print(f"{name} is not run: {reason}", highlight=False, soft_wrap=True)
         return
     from spsr.cli.costs import costs  # Only counting takes torch.
 

@@ -7,6 +7,9 @@ from pydantic import Field
 from spsr.config.preset import Metric
 from spsr.config.validation import Strict
 
+FORMATS = ("csv", "md", "tex", "html")
+"""Suffixes of the files that hold a table."""
+
 
 class Table(Strict):
     """One table of the paper.

@@ -12,7 +12,8 @@ from spsr.config.run_folder import RunFolder
 from spsr.config.settings import NATURALNESS, Judge
 from spsr.errors import InputError
 from spsr.metrics import METRICS
-from spsr.results.scores import belongs, read_scores
+from spsr.pipeline.roster import belongs
+from spsr.results.scores import read_scores
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from spsr.config import Config
-from spsr.config.settings import MAP_WEIGHTS
-from spsr.data import registry, weights
 from spsr.errors import InputError
 from spsr.evaluation.score_files import read_csv
 from spsr.metrics import METRICS
+from spsr.pipeline.roster import belongs, why_not
 
 
 @dataclass(frozen=True)
@@ -29,14 +28,6 @@ class Scores:
     seeds: tuple[int, ...]
     images: tuple[str, ...]
     values: dict[str, NDArray[np.float64]]
-
-
-def belongs(config: Config, name: str) -> bool:
-    """Whether the preset runs a method: `only` names it, or one that starts from it, or does not concern it."""
-    only = config.preset.only
-    if only is None or config.method(name).source != "trained" or name in only:
-        return True
-    return any(config.method(other).init_from == name for other in only)
 
 
 def read_scores(config: Config, name: str, dataset: str) -> Scores | None:
@@ -75,15 +66,6 @@ def _sorted_scores(path: Path, modified: int, size: int) -> pd.DataFrame:
 
 def why_absent(config: Config, name: str, dataset: str) -> str:
     """The reason for which a method has no scores on a benchmark, as a reader should see it."""
-    method = config.method(name)
     if dataset not in config.preset.data.benchmarks:
         return f"the preset has no benchmark {dataset}"
-    entry = method.weights or name
-    if method.source == "released" and not (entry in registry.weights() and weights.available(entry)):
-        return "its released weights are not available"
-    maps = MAP_WEIGHTS.get(config.maps(name) or "") if method.source == "trained" else None
-    if maps is not None and not weights.available(maps):
-        return f"the segmentation network that it needs is not available ({maps})"
-    if not belongs(config, name):
-        return "the preset leaves it out"
-    return "no finished run"
+    return why_not(config, name) or "no finished run"

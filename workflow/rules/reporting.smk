@@ -30,7 +30,7 @@ rule table:
             labels={"table": "{name}", "preset": pipeline.config.preset.preset},
             caption="../report/table.rst",
         ),
-        [layout.table("{name}", suffix) for suffix in ("csv", "md", "tex")],
+        [layout.table("{name}", suffix) for suffix in FORMATS if suffix != "html"],
     log:
         layout.logs / "table" / "{name}.log",
     conda:

@@ -11,7 +11,7 @@ from spsr.config import Config
 from spsr.config.figure import FIGURES_FILE, ORIGINAL, Crop, FigureData
 from spsr.errors import InputError
 from spsr.images import RGB, image_index, images_by_name, plain_name, read_rgb
-from spsr.results.scores import belongs
+from spsr.pipeline.roster import belongs
 
 Sample = TypeVar("Sample", bound=np.generic)
 

@@ -5,6 +5,7 @@ import io
 import math
 
 from spsr.config import Config
+from spsr.config.table import FORMATS
 from spsr.files import write_text
 from spsr.reporting.tables.filled import FilledTable, fill
 from spsr.reporting.tables.html import to_html
@@ -48,7 +49,7 @@ def _decimal(number: float | None) -> str:
     return f"{number:z.6f}" if math.isfinite(number) else str(number)
 
 
-WRITERS = {"csv": to_csv, "md": to_markdown, "tex": to_latex, "html": to_html}
+WRITERS = dict(zip(FORMATS, (to_csv, to_markdown, to_latex, to_html), strict=True))
 """How each format is made; the keys are the suffixes of the files."""
 
 

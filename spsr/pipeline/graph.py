@@ -13,15 +13,14 @@ from pathlib import Path
 from spsr.cluster.requests import Job, Requests, Run, planned_minutes
 from spsr.cluster.site import load_site
 from spsr.config import Config, digest, load, resources
-from spsr.config.figure import ORIGINAL, figure_data
 from spsr.config.preset import ImageSource
 from spsr.config.settings import NATURALNESS
-from spsr.data import datasets, registry, weights
+from spsr.config.table import FORMATS
+from spsr.data import datasets, weights
 from spsr.data.inputs import training_inputs, weights_of
 from spsr.errors import InputError
 from spsr.images import is_image
-
-TABLE_FORMATS = ("csv", "md", "tex", "html")
+from spsr.pipeline.roster import roster
 
 
 @dataclass(frozen=True)
@@ -30,25 +29,10 @@ class Pipeline:
 
     config: Config
 
-    def _runnable(self, name: str) -> bool:
-        method, only = self.config.method(name), self.config.preset.only
-        if method.source == "released":
-            return _obtainable(str(method.weights))
-        maps = self.config.map_weights(name)
-        if maps is not None and not _obtainable(maps):
-            return False
-        return method.source != "trained" or only is None or name in only
-
     @cached_property
     def methods(self) -> tuple[str, ...]:
-        """Methods that are run, each once however many tables hold it, starting points first."""
-        wanted = [name for table in self.config.preset.tables for name in self.config.table(table).methods]
-        wanted += [
-            name for figure in self.config.preset.figures for name in figure_data(figure).methods if name != ORIGINAL
-        ]
-        runnable = [name for name in wanted if self._runnable(name)]
-        starts = [self.config.method(name).init_from for name in runnable]
-        return tuple(dict.fromkeys([*filter(None, starts), *runnable]))
+        """Methods that are run; see `spsr.pipeline.roster`."""
+        return roster(self.config)
 
     @cached_property
     def trained(self) -> tuple[str, ...]:
@@ -208,7 +192,7 @@ class Pipeline:
 
     def table_outputs(self, table: str) -> list[Path]:
         """The table in every format."""
-        return [self.config.layout.table(table, suffix) for suffix in TABLE_FORMATS]
+        return [self.config.layout.table(table, suffix) for suffix in FORMATS]
 
     @property
     def tables(self) -> list[Path]:
@@ -247,11 +231,6 @@ def _at_hand(source: ImageSource) -> bool:
     if source.folder is not None:
         return Path(source.folder).is_dir()
     return source.dataset is None or datasets.available(source.dataset)
-
-
-def _obtainable(entry: str) -> bool:
-    """Whether released weights are here, or can be had as a package wherever pip works."""
-    return weights.available(entry) or any(source.kind == "pip" for source in registry.weight(entry).sources)
 
 
 def named_preset(configfiles: Sequence[Path | str]) -> str:

@@ -1,0 +1,5 @@
+"""The graph of a preset: which methods are run, and what each job reads and writes."""
+
+from spsr.pipeline.graph import Pipeline, named_preset, open_pipeline
+
+__all__ = ["Pipeline", "named_preset", "open_pipeline"]
