@@ -26,8 +26,8 @@ from spsr.losses import Objective
 from spsr.models import from_checkpoint
 from spsr.models.cost import forward_backward_flops, forward_flops
 from spsr.training import cost
-from spsr.training.extraction.weights import load_nse
-from spsr.training.objective import FrozenNetworks, build_objective, load_vgg19
+from spsr.training.frozen import FrozenNetworks, load_nse, load_vgg19
+from spsr.training.objective import build_objective
 
 PATCH = 128
 
@@ -112,7 +112,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     config = configuration()
-    extractor = load_nse(arguments.extractor, "A").eval().requires_grad_(False)
+    extractor = load_nse(arguments.extractor).eval().requires_grad_(False)
     lr, hr, enlarged = patches(arguments.images, arguments.count)
     images = {"bicubic": enlarged}
     if arguments.generator is not None:

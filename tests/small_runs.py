@@ -18,13 +18,15 @@ from spsr.training import checkpoints, process
 from spsr.training.extraction.pretext import Contrastive
 from spsr.training.extraction.pretrain import extractor_training, write_untrained
 from spsr.training.extraction.task import ExtractorTask
-from spsr.training.loop import Task, run
+from spsr.training.frozen import FrozenNetworks
+from spsr.training.loop import run
 from spsr.training.method import method_training
 from spsr.training.naturalness import naturalness_training
-from spsr.training.objective import FrozenNetworks, build_objective
+from spsr.training.objective import build_objective
 from spsr.training.patches import PatchSampler
 from spsr.training.seeding import seeded
 from spsr.training.super_resolution import SuperResolutionTask
+from spsr.training.task import Task
 from spsr.training.training import carry_out
 
 SIZE = {"features": 4, "blocks": 4, "growth": 4}

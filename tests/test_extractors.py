@@ -7,7 +7,7 @@ from spsr.config import load
 from spsr.data.inputs import weights_file
 from spsr.errors import InputError
 from spsr.models import build, save
-from spsr.training.extraction.weights import load_extractor, load_nse
+from spsr.training.frozen import load_extractor, load_nse
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from spsr.models import build
 from spsr.training import checkpoints, events, record
 from spsr.training.debug.autopsy import replay
 from spsr.training.debug.determinism import verify_determinism
-from spsr.training.loop import run, seed_step
+from spsr.training.loop import run
+from spsr.training.seeding import seed_step
 
 
 class Toy:

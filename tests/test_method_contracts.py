@@ -24,7 +24,7 @@ from spsr.models.nse import NSE
 from spsr.models.resnet import ResNet18
 from spsr.models.sftgan import AuxiliaryDiscriminator, is_conditional
 from spsr.models.vgg import VGG19
-from spsr.training import objective as objectives
+from spsr.training import frozen
 from spsr.training.method import build_task, method_training
 from spsr.training.patches import Batch
 from spsr.training.super_resolution import SuperResolutionTask
@@ -66,7 +66,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Config]:
         patch.chdir(folder)
         patch.setenv("SPSR_RESOURCES", str(folder / "resources"))
         patch.setattr("spsr.models.vgg.STAGES", ((4, 2), (4, 2), (8, 4), (8, 4), (512, 4)))
-        patch.setattr(objectives, "load_vgg19", cache(objectives.load_vgg19))
+        patch.setattr(frozen, "load_vgg19", cache(frozen.load_vgg19))
         recipe = {"like": "official", "replicas": 1, "fusion_warmup": WARM_UP}
         config = toy_config(folder, networks=NETWORKS, recipe=recipe)
         write_random_weights(config)

@@ -1,5 +1,6 @@
 """NatSR: its generator, its judge of naturalness and that judge's training, its discriminator."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from small_runs import Images, pretrain, train_method
 from synthetic import photograph, toy_config
 
 from spsr.config import Config, Schedule, Term, load
+from spsr.config.method import Losses
 from spsr.config.settings import NATURALNESS, Naturalness
 from spsr.data.image_sets import ImageSet
 from spsr.data.pack import pack
@@ -18,8 +20,10 @@ from spsr.images import write_png
 from spsr.losses import NaturalnessLoss, Views
 from spsr.models import build, from_checkpoint
 from spsr.models.natsr import NMD, SpectralDiscriminator
+from spsr.planning.rehearsal import rehearse
 from spsr.resize import imresize
 from spsr.training.cost import training_cost
+from spsr.training.frozen import fresh_frozen
 from spsr.training.naturalness import NaturalnessTask, blend, dct_noise, naturalness_task
 from spsr.training.patches import PatchSampler
 from spsr.training.super_resolution import SuperResolutionTask
@@ -183,6 +187,20 @@ def test_a_stopped_training_of_natsr_ends_with_the_bytes_of_a_whole_one(
     train_method(config, "natsr", 0, Path("stopped"))
     for name in ("model.safetensors", "events.jsonl"):
         assert (Path("stopped") / name).read_bytes() == (Path("whole") / name).read_bytes()
+
+
+def test_a_rehearsal_of_natsr_asks_a_judge(config: Config) -> None:
+    logged = rehearse(config, "natsr", torch.device("cpu")).step(0)
+    assert logged.keys() >= {"pixel/image", "naturalness/image", "adversarial/image"}
+
+
+def test_terms_that_share_vgg19_leave_the_judge_in_place(config: Config) -> None:
+    losses = {"perceptual": {"image": 1.0}, "pixel": {"structure": 1.0}, "naturalness": {"image": 1e-3}}
+    changes = {"losses": Losses.model_validate(losses), "extractor": "vgg19"}
+    methods = config.methods | {"all_three": config.method("natsr").model_copy(update=changes)}
+    frozen = fresh_frozen(replace(config, methods=methods), "all_three")
+    assert frozen.perceptual is frozen.structure is not None
+    assert isinstance(frozen.naturalness, NMD)
 
 
 def test_validation_patches_come_from_images_that_training_never_sees(config: Config) -> None:

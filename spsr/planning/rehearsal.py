@@ -1,39 +1,30 @@
 """A method's training step on random images and weights: as fast as the real one, with nothing to fetch."""
 
-from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from spsr.config import Config
+from spsr.data.pack import Pack
 from spsr.errors import InputError
 from spsr.models import build
 from spsr.training import cost
+from spsr.training.frozen import fresh_frozen
 from spsr.training.method import step_samples
-from spsr.training.objective import FrozenNetworks, build_objective, fresh_frozen, placed
+from spsr.training.objective import build_objective
 from spsr.training.patches import PatchSampler
+from spsr.training.process import placed
 from spsr.training.super_resolution import SuperResolutionTask
 
 IMAGES = 8
 
 
-@dataclass(frozen=True)
-class Noise:
-    """Random images as a pack of training images; see `spsr.training.patches.Pack`."""
-
-    names: list[str]
-    sizes: list[tuple[int, int]]
-    hr: NDArray[np.uint8]
-    lr: NDArray[np.uint8]
-
-    @classmethod
-    def of(cls, side: int) -> "Noise":
-        """Eight square images."""
-        generator = np.random.default_rng(0)
-        hr, lr = (generator.integers(0, 256, IMAGES * n * n * 3, dtype=np.uint8) for n in (side, side // 4))
-        return cls([f"noise {i}" for i in range(IMAGES)], [(side, side)] * IMAGES, hr, lr)
+def noise(side: int) -> Pack:
+    """Eight square images of random pixels as training images."""
+    generator = np.random.default_rng(0)
+    hr, lr = (generator.integers(0, 256, IMAGES * n * n * 3, dtype=np.uint8) for n in (side, side // 4))
+    return Pack([f"noise {i}" for i in range(IMAGES)], [(side, side)] * IMAGES, hr, lr)
 
 
 def rehearse(
@@ -49,12 +40,11 @@ def rehearse(
     if generator is None:
         raise InputError(f"{config.path}: method '{name}' has no generator; choose one that is trained here")
     schedule, compute = config.schedule(config.method(name).schedule), config.preset.compute
-    frozen = fresh_frozen(config, name)
-    moved = [None if net is None else placed(net, device, compute) for net in (frozen.perceptual, frozen.structure)]
+    frozen = fresh_frozen(config, name).placed(device, compute)
     return SuperResolutionTask(
         placed(build(generator.name, **config.generator_size(name)), device, compute),
-        build_objective(config, name, 0, FrozenNetworks(*moved), device, share_forward=share_forward),
-        PatchSampler(Noise.of(2 * schedule.patch), schedule.patch, step_samples(config, name), 0, device=device),
+        build_objective(config, name, 0, frozen, device, share_forward=share_forward),
+        PatchSampler(noise(2 * schedule.patch), schedule.patch, step_samples(config, name), 0, device=device),
         schedule,
         compute=compute,
         flops_per_step=flops,

@@ -12,7 +12,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from spsr.config import Compute, Config
 from spsr.models import build
 from spsr.models.cost import forward_flops
-from spsr.training.objective import build_objective, fresh_frozen, replicas
+from spsr.training.frozen import fresh_frozen
+from spsr.training.objective import build_objective, replicas
 from spsr.training.patches import Batch
 from spsr.training.super_resolution import SuperResolutionTask
 

@@ -1,72 +1,30 @@
 """The training loop: goes on from the newest checkpoint, logs, saves, stops on request, and never fails silently."""
 
 import json
-import random
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
 
 from spsr.config import Compute, TrainingSettings
 from spsr.errors import InputError, RunFailed, Stopped
 from spsr.files import write_text
 from spsr.models import checkpoint as models
 from spsr.training import checkpoints, distributed, events, record
-from spsr.training.debug.autopsy import describe, first_non_finite
+from spsr.training.debug.autopsy import diagnosis, first_non_finite
 from spsr.training.ledger import Ledger, peak_tflops
-from spsr.training.patches import random_words
+from spsr.training.seeding import seed_step
 from spsr.training.stopping import StopRequest
+from spsr.training.task import Task, device_of
 from spsr.training.validation import Validation
 
 Progress = Callable[[float, float, str], None]
 """Called with the steps that are done, their total, and a line of losses and rates."""
 
 AUTOPSY_SECONDS = 600
-
-
-class Task(Protocol):
-    """One thing to train.
-
-    Attributes:
-        model: what `model.safetensors` holds at the end.
-        flops_per_step: counted floating-point operations of a step over the global batch, if known.
-    """
-
-    @property
-    def model(self) -> nn.Module: ...
-    @property
-    def flops_per_step(self) -> int | None: ...
-
-    def step(self, step: int) -> dict[str, Tensor]:
-        """The whole optimisation step with 0-based number `step`; detached device scalars by term. Never waits."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Everything needed to go on: tensors, numbers, strings, lists and dictionaries."""
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state_dict`."""
-
-    def batch_names(self, step: int) -> list[str]:
-        """Images that a step draws on."""
-
-
-def seed_step(seed: int, step: int) -> None:
-    """Make random numbers drawn within a step a function of (seed, step): there is no generator state to keep."""
-    word = int(random_words(1, seed, 3, step)[0])
-    random.seed(word)
-    np.random.seed(word % 2**32)
-    torch.manual_seed(word % 2**63)
-
-
-def device_of(task: Task) -> torch.device:
-    """Where the task's model lies."""
-    tensor = next(iter(task.model.parameters()), None)
-    return torch.device("cpu") if tensor is None else tensor.device
 
 
 class _Run:
@@ -270,7 +228,7 @@ def run(
             execution.train(stop, progress)
         except events.NonFiniteError as failure:
             most = execution.steps_in(AUTOPSY_SECONDS)
-            raise RunFailed(describe(task, execution.folder, settings.seed, failure, most)) from failure
+            raise RunFailed(diagnosis(task, execution.folder, settings.seed, failure, most)) from failure
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not _out_of_memory(error):
                 raise

@@ -11,7 +11,8 @@ from spsr.errors import InputError
 from spsr.models import build, from_checkpoint
 from spsr.models.initialise import initialise_from
 from spsr.training import cost, process
-from spsr.training.objective import build_objective, load_frozen, placed, replicas
+from spsr.training.frozen import load_frozen
+from spsr.training.objective import build_objective, replicas
 from spsr.training.patches import PatchSampler
 from spsr.training.seeding import seeded
 from spsr.training.super_resolution import Sampler, SuperResolutionTask
@@ -55,7 +56,7 @@ def build_task(
     """
     compute, recipe = config.preset.compute, config.recipe(name)
     return SuperResolutionTask(
-        placed(build_generator(config, name, seed), device, compute),
+        process.placed(build_generator(config, name, seed), device, compute),
         build_objective(config, name, seed, load_frozen(config, name, device), device),
         sampler,
         config.schedule(config.method(name).schedule),

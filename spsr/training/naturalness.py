@@ -1,7 +1,7 @@
 """Training of NatSR's natural manifold discriminator (Soh et al. 2019, Section 3) on distortions that get weaker."""
 
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,10 +18,10 @@ from spsr.models.bicubic import enlarge
 from spsr.models.cost import forward_backward_flops
 from spsr.training import distributed
 from spsr.training.extraction.pretrain import without
-from spsr.training.optimiser import adam
-from spsr.training.patches import Batch, PatchSampler, random_words
+from spsr.training.optimiser import adam, set_learning_rate
+from spsr.training.patches import PatchSampler
 from spsr.training.process import set_up
-from spsr.training.seeding import seeded
+from spsr.training.seeding import Stream, random_generator, seeded
 from spsr.training.training import Training, training_images_hash
 
 BLOCK = 8
@@ -33,17 +33,6 @@ WINDOW = 10
 """Validations over which the accuracy is averaged; before the first they count as 0."""
 HELD_OUT = 10
 """One image in so many is kept for validation, and at least one."""
-
-
-class Sampler(Protocol):
-    """Where patches come from; see `spsr.training.patches.PatchSampler`."""
-
-    def draw(self, step: int, rank: int | None = None, world: int | None = None) -> Batch: ...
-    def image_names(self, step: int) -> list[str]: ...
-
-
-def _randomness(*key: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(random_words(2, *key).tolist()))
 
 
 @lru_cache(maxsize=1)
@@ -95,8 +84,8 @@ class NaturalnessTask:
     def __init__(
         self,
         network: nn.Module,
-        sampler: Sampler,
-        validation: Sampler,
+        sampler: PatchSampler,
+        validation: PatchSampler,
         schedule: Schedule,
         settings: Naturalness,
         seed: int,
@@ -113,11 +102,10 @@ class NaturalnessTask:
 
     def step(self, step: int) -> dict[str, Tensor]:
         """The 0-based optimisation step. A step that validates waits for the device."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._schedule.learning_rate_at(step)
+        set_learning_rate(self.optimiser, self._schedule.learning_rate_at(step))
         batch = self._sampler.draw(step)
         noisy, blended = len(batch.hr) // 4, len(batch.hr) // 2
-        random = _randomness(self._seed, 5, step, distributed.rank())
+        random = random_generator(self._seed, Stream.DISTORTION, step, distributed.rank())
         images = torch.cat(
             [
                 dct_noise(batch.hr[:noisy], self.sigma, random),
@@ -142,7 +130,7 @@ class NaturalnessTask:
         batch = self._validation.draw(0, rank=0, world=1)
         half = len(batch.hr) // 2
         distorted = {
-            "noise": dct_noise(batch.hr[:half], self.sigma, _randomness(self._seed, 6)),
+            "noise": dct_noise(batch.hr[:half], self.sigma, random_generator(self._seed, Stream.HELD_OUT_DISTORTION)),
             "blend": blend(batch.hr[:half], batch.lr[:half], self.alpha),
         }
         natural = (self.model(batch.hr[half:]) > 0).float().mean()

@@ -1,10 +1,9 @@
 """Random training patches: a pure function of (seed, step), cut and turned on the device."""
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,31 +11,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from spsr.config.preset import Tiling
+from spsr.data.pack import Pack
 from spsr.errors import InputError
 from spsr.training import distributed
 from spsr.training.ledger import DATA_WAIT
+from spsr.training.seeding import Stream, random_words
 
 Augment = Literal["dihedral", "flips"] | None
-
-
-class Pack(Protocol):
-    """Decoded training images, one after the other in flat arrays.
-
-    Attributes:
-        names: of the images.
-        sizes: (height, width) of the HR images, multiples of the scale.
-        hr, lr: uint8, each image H*W*3 in HWC order, in the order of `names`; the LR image is made from the whole
-            HR image.
-    """
-
-    @property
-    def names(self) -> Sequence[str]: ...
-    @property
-    def sizes(self) -> Sequence[tuple[int, int]]: ...
-    @property
-    def hr(self) -> NDArray[np.uint8]: ...
-    @property
-    def lr(self) -> NDArray[np.uint8]: ...
 
 
 @dataclass(frozen=True)
@@ -58,11 +39,6 @@ def tile_starts(length: int, tiling: Tiling) -> list[int]:
     if starts and length - (starts[-1] + tiling.size) > tiling.remainder:
         starts.append(length - tiling.size)
     return starts
-
-
-def random_words(count: int, *key: int) -> NDArray[np.uint64]:
-    """`count` random 64-bit words that depend on `key` alone (NumPy keeps this function's values for ever)."""
-    return np.random.SeedSequence(key).generate_state(count, np.uint64).astype(np.uint64, copy=False)
 
 
 def crop_index(base: Tensor, row_stride: Tensor, size: int, turns: Tensor) -> Tensor:
@@ -147,7 +123,7 @@ class PatchSampler:
 
     def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
         passes = -(-self.batch // self.tiles)
-        words = random_words(passes * self.tiles, self.seed, 1, epoch).reshape(passes, self.tiles)
+        words = random_words(passes * self.tiles, self.seed, Stream.ORDER, epoch).reshape(passes, self.tiles)
         return np.argsort(words, axis=1, kind="stable").reshape(-1)
 
     def _plan(self, step: int, rank: int, world: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
@@ -161,7 +137,7 @@ class PatchSampler:
         mine = slice(rank * share, (rank + 1) * share)
         chosen = self._order(epoch)[place * self.batch : (place + 1) * self.batch][mine]
         image, top, left, height, width = self._tiles[chosen].T
-        words = random_words(5 * self.batch, self.seed, 2, step).reshape(self.batch, 5)[mine]
+        words = random_words(5 * self.batch, self.seed, Stream.PATCHES, step).reshape(self.batch, 5)[mine]
         free = (np.stack([height, width], 1) - self.patch) // self.scale + 1
         corner = np.stack([top, left], 1) // self.scale + (words[:, :2] % free.astype(np.uint64)).astype(np.int64)
         turns = (words[:, 2:] >> np.uint64(63)).astype(bool)

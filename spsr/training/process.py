@@ -1,14 +1,14 @@
 """What is set once in a training process before its networks are built."""
 
 import os
-import random
 
-import numpy as np
 import torch
+from torch import nn
 
 from spsr.config.settings import Compute
 from spsr.errors import InputError
 from spsr.training import distributed
+from spsr.training.seeding import seed_all
 
 
 def set_up(compute: Compute, seed: int) -> torch.device:
@@ -43,8 +43,7 @@ def set_up(compute: Compute, seed: int) -> torch.device:
     return device
 
 
-def seed_all(seed: int) -> None:
-    """Seed the generators of Python, NumPy and torch."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    torch.manual_seed(seed)
+def placed(network: nn.Module, device: torch.device | str, compute: Compute) -> nn.Module:
+    """The network on a device, in the memory layout that the preset chooses."""
+    network = network.to(device)
+    return network.to(memory_format=torch.channels_last) if compute.channels_last else network  # type: ignore[call-overload]

@@ -8,6 +8,7 @@ from spsr.config import Config, TrainingSettings
 from spsr.data.hashing import file_hash
 from spsr.errors import InputError
 from spsr.training import loop, record
+from spsr.training.task import Task
 from spsr.training.validation import Validation
 
 
@@ -23,7 +24,7 @@ class Training:
 
     settings: TrainingSettings
     inputs: dict[str, str]
-    fresh_task: Callable[[], loop.Task]
+    fresh_task: Callable[[], Task]
     validation: Validation | None = None
 
 

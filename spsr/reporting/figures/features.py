@@ -11,7 +11,7 @@ from spsr.config import Config
 from spsr.errors import InputError
 from spsr.reporting.figures.photograph import photograph
 from spsr.reporting.figures.style import PAGE_WIDTH, constrained, save_figure, write_data
-from spsr.training.extraction.weights import load_extractor
+from spsr.training.frozen import load_extractor
 
 
 def draw_features(config: Config, out: Path) -> list[Path]:

@@ -5,16 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
 from spsr.training import checkpoints, events
-
-if TYPE_CHECKING:
-    from spsr.training.loop import Task
+from spsr.training.seeding import seed_step
+from spsr.training.task import Task
 
 
 def _finite(tensor: Tensor) -> bool:
@@ -99,7 +98,7 @@ def watching(task: object, found: list[str]) -> Iterator[None]:
         handle.remove()
 
 
-def replay(task: "Task", folder: Path, seed: int, step: int, most: float = math.inf) -> str:
+def replay(task: Task, folder: Path, seed: int, step: int, most: float = math.inf) -> str:
     """Repeat a step from the newest checkpoint before it, and say what is first not finite.
 
     The modules are watched in the last two steps: a gradient spoils the weights one step before a loss shows it.
@@ -111,8 +110,6 @@ def replay(task: "Task", folder: Path, seed: int, step: int, most: float = math.
         step: 0-based number of the step.
         most: steps to repeat at most.
     """
-    from spsr.training.loop import seed_step
-
     start, content = _before(folder, step)
     if content is None:
         return "unknown (there is no checkpoint before this step)"
@@ -147,7 +144,7 @@ def _before(folder: Path, step: int) -> tuple[int, dict[str, Any] | None]:
     return 0, None
 
 
-def describe(task: "Task", folder: Path, seed: int, failure: events.NonFiniteError, most: float) -> str:
+def diagnosis(task: Task, folder: Path, seed: int, failure: events.NonFiniteError, most: float) -> str:
     """The message of a run that stops at something not finite, with the module found by repeating the steps."""
     good = checkpoints.steps(folder)
     last = f"last good checkpoint: {checkpoints.path_of(folder, good[0])}" if good else "no checkpoint yet"

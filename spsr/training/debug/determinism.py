@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn.modules import module as hooks
 
 from spsr.training.debug.autopsy import module_names, tensors_in
-from spsr.training.loop import Task, seed_step
+from spsr.training.seeding import seed_step
+from spsr.training.task import Task
 
 
 def verify_determinism(make_task: Callable[[], Task], seed: int, steps: int) -> str | None:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 from torch import Tensor, nn
 
 from spsr.models import build
@@ -12,7 +11,7 @@ from spsr.models.nse import CHANNELS, STRIDE
 from spsr.training import distributed
 from spsr.training.extraction import contrastive, jigsaw
 from spsr.training.extraction.cells import INPUTS, Sampling, gather
-from spsr.training.patches import random_words
+from spsr.training.seeding import Stream, random_generator
 
 Extract = Callable[[Tensor], Tensor]
 """Images N x 3 x H x W in [0, 1] to features N x C x h x w."""
@@ -59,7 +58,9 @@ class Contrastive:
         """Eq. 11 at random anchors."""
         cells = images.shape[-2] // STRIDE, images.shape[-1] // STRIDE
         patches = len(images) * distributed.world()
-        drawn = contrastive.draw_anchors(randomness(seed, step), patches, self.anchors, cells, self.sampling)
+        drawn = contrastive.draw_anchors(
+            random_generator(seed, Stream.PRETEXT, step), patches, self.anchors, cells, self.sampling
+        )
         anchors = _share(drawn, images)
         return contrastive.info_nce(extract(images).float(), anchors, self.sampling, head)
 
@@ -67,7 +68,11 @@ class Contrastive:
         """Whether the prediction is nearest to its anchor; each repeat draws an anchor on each patch."""
         features = extract(images)
         anchors = contrastive.draw_anchors(
-            randomness(seed, batch), len(images), repeats, (features.shape[-2], features.shape[-1]), self.sampling
+            random_generator(seed, Stream.PRETEXT, batch),
+            len(images),
+            repeats,
+            (features.shape[-2], features.shape[-1]),
+            self.sampling,
         )
         return contrastive.top1(features, anchors.to(images.device), self.sampling, head)
 
@@ -100,7 +105,7 @@ class Jigsaw:
 
     def loss(self, extract: Extract, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
         """Eq. 13 with the grids at random places and in random orders."""
-        generator, patches = randomness(seed, step), len(images) * distributed.world()
+        generator, patches = random_generator(seed, Stream.PRETEXT, step), len(images) * distributed.world()
         count = 1 if self.windows else self.puzzles
         grids = jigsaw.draw_grids(generator, patches, min(images.shape[-2:]) // STRIDE, count)
         labels = _share(jigsaw.draw_labels(generator, patches, self.puzzles), images)
@@ -111,13 +116,8 @@ class Jigsaw:
         """Whether the order of the grid near the centre is told; each repeat draws another order."""
         grids = jigsaw.central_grids(len(images), min(images.shape[-2:]) // STRIDE).to(images.device)
         vectors = self.vectors(extract, images, grids).expand(-1, repeats, -1, -1)
-        labels = jigsaw.draw_labels(randomness(seed, batch), len(images), repeats)
+        labels = jigsaw.draw_labels(random_generator(seed, Stream.PRETEXT, batch), len(images), repeats)
         return jigsaw.correct(vectors, labels.to(images.device), head)
-
-
-def randomness(seed: int, step: int) -> np.random.Generator:
-    """Random numbers that depend on (seed, step) alone, apart from those of the patches."""
-    return np.random.Generator(np.random.PCG64(random_words(2, seed, 4, step).tolist()))
 
 
 def _share(drawn: Tensor, images: Tensor) -> Tensor:

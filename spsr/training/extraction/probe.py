@@ -25,7 +25,7 @@ from spsr.training.extraction import jigsaw
 from spsr.training.extraction.pretext import Contrastive, Jigsaw, Pretext
 from spsr.training.extraction.pretrain import flips_sampler
 from spsr.training.extraction.task import ExtractorTask
-from spsr.training.extraction.weights import load_extractor
+from spsr.training.frozen import load_extractor
 from spsr.training.patches import tile_starts
 from spsr.training.process import set_up
 from spsr.training.seeding import seeded

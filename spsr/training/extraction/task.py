@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from spsr.config import Compute, Schedule
 from spsr.training.extraction.pretext import Pretext
-from spsr.training.optimiser import adam
+from spsr.training.optimiser import adam, set_learning_rate
 from spsr.training.patches import PatchSampler
 
 
@@ -64,8 +64,7 @@ class ExtractorTask:
 
     def step(self, step: int) -> dict[str, Tensor]:
         """The 0-based optimisation step: the loss by the name of the task."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self._schedule.learning_rate_at(step)
+        set_learning_rate(self.optimiser, self._schedule.learning_rate_at(step))
         loss = self.loss(step)
         self.optimiser.zero_grad()
         loss.backward()

@@ -1,0 +1,38 @@
+"""What a loop trains: super-resolution, structure extractors and the naturalness discriminator are tasks."""
+
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Task(Protocol):
+    """One thing to train.
+
+    Attributes:
+        model: what `model.safetensors` holds at the end.
+        flops_per_step: counted floating-point operations of a step over the global batch, if known.
+    """
+
+    @property
+    def model(self) -> nn.Module: ...
+    @property
+    def flops_per_step(self) -> int | None: ...
+
+    def step(self, step: int) -> dict[str, Tensor]:
+        """The whole optimisation step with 0-based number `step`; detached device scalars by term. Never waits."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on: tensors, numbers, strings, lists and dictionaries."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state_dict`."""
+
+    def batch_names(self, step: int) -> list[str]:
+        """Images that a step draws on."""
+
+
+def device_of(task: Task) -> torch.device:
+    """Where the task's model lies."""
+    tensor = next(iter(task.model.parameters()), None)
+    return torch.device("cpu") if tensor is None else tensor.device
