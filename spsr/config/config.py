@@ -20,7 +20,9 @@ from spsr.config.validation import Strict, validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+CONFIGS = (Path(__file__).resolve().parents[1] / "configs").resolve()
+"""Folder of everything that is declared: in a checkout the link `spsr/configs` leads to it, a wheel holds it there."""
+
 DEFAULT_PRESET = CONFIGS / "quick.yaml"
 
 
