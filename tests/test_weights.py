@@ -11,10 +11,11 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from spsr.data import collection, registry, tensors, weights
+from spsr.data import collection, registry, weights
 from spsr.data.fetching.convert import ALEXNET_CONVS, VGG19_CONVS, convert
 from spsr.data.hashing import SourceError, file_hash
 from spsr.errors import InputError
+from spsr.tensors import to_safetensors
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +98,7 @@ def test_vgg19_of_caffe_gets_torchvision_names_and_keeps_its_input_layer(tmp_pat
 def test_safetensors_bytes_depend_on_content_alone(tmp_path: Path) -> None:
     content = {"b": torch.arange(6.0).view(2, 3).T, "a": torch.ones(3)}
     metadata = {name: name * 3 for name in ("source", "sha256", "licence", "citation", "é")}
-    versions = {tensors.to_bytes(content, dict(list(metadata.items())[::step])) for step in (1, -1) for _ in range(8)}
+    versions = {to_safetensors(content, dict(list(metadata.items())[::step])) for step in (1, -1) for _ in range(8)}
     assert len(versions) == 1
     (tmp_path / "a.safetensors").write_bytes(versions.pop())
     with safe_open(tmp_path / "a.safetensors", "pt") as opened:

@@ -100,10 +100,10 @@ def _store(name: str, entry: Weight, file: Path, source: AnySource, digest: str)
         with atomic_path(target) as temporary:
             shutil.copyfile(file, temporary)
     else:
-        from spsr.data import tensors
         from spsr.data.fetching.convert import convert
+        from spsr.tensors import write_safetensors
 
-        tensors.write(target, convert(file, source.format), facts)
+        write_safetensors(target, convert(file, source.format), facts)
     write_text(_record_file(name), json.dumps({**facts, "sha256": file_hash(target)}, indent=2) + "\n")
     return target
 

@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch.nn.functional import interpolate
 
 from spsr.errors import InputError
 from spsr.metrics.fidelity import check_pair, size_text
 from spsr.metrics.torchvision_ops import declare_torchvision_ops
+from spsr.tensors import channels_first, read_safetensors, read_torch
 
 if TYPE_CHECKING:
     from lpips import LPIPS
@@ -95,8 +94,7 @@ def _mean_of(layers: list[torch.Tensor]) -> float:
 
 def _signed(image: NDArray[np.uint8]) -> torch.Tensor:
     """uint8 H×W×3 → float32 1×3×H×W in [-1, 1]: x/127.5 - 1."""
-    channels_first = np.ascontiguousarray(image.transpose(2, 0, 1))
-    return torch.from_numpy(channels_first)[None].to(torch.float32) / 127.5 - 1
+    return channels_first(image)[None].contiguous().to(torch.float32) / 127.5 - 1
 
 
 def _assemble(net: Network, backbone: Path) -> "LPIPS":
@@ -108,7 +106,7 @@ def _assemble(net: Network, backbone: Path) -> "LPIPS":
         warnings.filterwarnings("ignore", category=UserWarning, module="torchvision")
         distance = lpips.LPIPS(net=net, pretrained=False, pnet_rand=True, verbose=False)
     heads_file = Path(lpips.__file__).parent / "weights" / "v0.1" / f"{net}.pth"
-    heads = torch.load(heads_file, map_location="cpu", weights_only=True)
+    heads = read_torch(heads_file)
     features = _read_backbone(backbone)
     state = {name: _tensor_for(name, value, heads, features, backbone) for name, value in distance.state_dict().items()}
     distance.load_state_dict(state, assign=True)
@@ -143,6 +141,6 @@ def _read_backbone(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise InputError(f"{path}: no such weight file; fetch it with `spsr fetch`")
     try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error}); fetch it again") from error
+        return read_safetensors(path)[0]
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error

@@ -2,23 +2,18 @@
 
 import json
 import logging
-import pickle
-import re
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
 import torch
 from torch import Tensor, nn
 
 from spsr.errors import InputError
-from spsr.files import atomic_path
 from spsr.models.key_layout import translate
 from spsr.models.networks import architecture, build, recognise, sizes
 from spsr.models.srresnet_bn import read_keras
+from spsr.tensors import read_safetensors, read_torch, write_safetensors
 
 WRAPPERS = ("params_ema", "params", "state_dict")
 HDF5_MAGIC = b"\x89HDF"
@@ -41,10 +36,7 @@ def save(model: nn.Module, path: Path | str, **metadata: str) -> None:
         described = {"architecture": name, "size": json.dumps(size, sort_keys=True), **metadata}
     except TypeError as error:
         raise InputError(f"network '{name}': its sizes cannot be written down ({error}); use numbers") from error
-    tensors = {key: tensor.detach().cpu().contiguous() for key, tensor in model.state_dict().items()}
-    content = safetensors.torch.save(tensors, described)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(_ordered_header(content))
+    write_safetensors(path, {key: tensor.detach().cpu() for key, tensor in model.state_dict().items()}, described)
 
 
 def from_checkpoint(path: Path | str, scale: int | None = None) -> nn.Module:
@@ -82,7 +74,7 @@ def read_tensor(path: Path) -> Tensor:
         InputError: no such file, truncated, a pickle with code in it, or something else than a tensor.
     """
     try:
-        loaded = _read_torch(path)
+        loaded = read_torch(path)
         if not isinstance(loaded, Tensor):
             raise InputError(f"holds {type(loaded).__name__}, not a tensor; save the tensor alone")
     except InputError as error:
@@ -97,7 +89,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
         InputError: no such file, truncated, or a pickle with code in it.
     """
     try:
-        return _read_safetensors(path)[0] if path.suffix == ".safetensors" else _unwrap(_read_torch(path))[0]
+        loaded = read_safetensors(path)[0] if path.suffix == ".safetensors" else read_torch(path)
+        return _unwrap(loaded)[0]
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
 
@@ -131,23 +124,16 @@ def _read(path: Path) -> tuple[str, str, dict[str, Any], dict[str, Tensor], Mapp
         size, state = read_keras(path)
         return "SRGAN generator for Keras", "srresnet_bn", size, state, {}
     if path.suffix == ".safetensors":
-        tensors, metadata = _read_safetensors(path)
+        tensors, metadata = read_safetensors(path)
         if "architecture" in metadata:
-            return "of this project", metadata["architecture"], _stored_size(metadata), tensors, {}
-        wrapper = None
+            state = {key: _float32(tensor) for key, tensor in tensors.items()}
+            return "of this project", metadata["architecture"], _stored_size(metadata), state, {}
+        tensors, wrapper = _unwrap(tensors)
     else:
-        tensors, wrapper = _unwrap(_read_torch(path))
+        tensors, wrapper = _unwrap(read_torch(path))
     found = recognise(tensors)
     title = found.layout.title + (f", from '{wrapper}'" if wrapper else "")
     return title, found.layout.architecture, found.size, translate(tensors, found), found.keys
-
-
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            return {key: _float32(file.get_tensor(key)) for key in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except safetensors.SafetensorError as error:
-        raise InputError(f"not a whole safetensors file ({error}); get it again") from error
 
 
 def _stored_size(metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -166,22 +152,6 @@ def _stored_size(metadata: Mapping[str, str]) -> dict[str, Any]:
             )
         del size[key]
     return size
-
-
-def _read_torch(path: Path) -> Any:
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        wanted = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if wanted:
-            raise InputError(
-                f"the pickle asks to run {wanted[1]}, which weights do not need; it was not loaded. "
-                "Ask its author for a plain state dict"
-            ) from error
-        raise InputError("not a checkpoint, or a damaged one; get it again") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise InputError("not a whole PyTorch checkpoint; it may be truncated, get it again") from error
 
 
 def _unwrap(loaded: Any) -> tuple[dict[str, Tensor], str | None]:
@@ -217,11 +187,3 @@ def _check_fit(network: nn.Module, state: Mapping[str, Tensor], names: Mapping[s
     for key in state:
         if key not in expected:
             raise InputError(f"'{key}' does not belong to this network; take it out")
-
-
-def _ordered_header(content: bytes) -> bytes:
-    """The same safetensors file with its header sorted (the library writes metadata in any order)."""
-    length = int.from_bytes(content[:8], "little")
-    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":")).encode()
-    header += b" " * (-len(header) % 8)
-    return len(header).to_bytes(8, "little") + header + content[8 + length :]

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 from torch import nn
 
 from spsr.images import RGB
+from spsr.tensors import channels_first
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def inferring(network: nn.Module) -> Iterator[None]:
 def to_input(image: RGB, network: nn.Module) -> torch.Tensor:
     """uint8 H×W×3 → 1×3×H×W in [0, 1], of the type and on the device of the network's parameters."""
     parameter = next(network.parameters(), torch.empty(0))
-    pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))[None]
+    pixels = channels_first(image)[None].contiguous()
     return pixels.to(parameter.device, parameter.dtype) / 255
 
 

@@ -6,16 +6,15 @@ A file is what `torch.save` writes (tensors, numbers, strings, lists and diction
 
 import errno
 import hashlib
-import pickle
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
 
-from spsr.errors import RunFailed
+from spsr.errors import InputError, RunFailed
 from spsr.files import atomic_path
+from spsr.tensors import read_torch
 
 KEPT = 2
 FINAL = "final.pt"
@@ -98,9 +97,9 @@ def read(path: Path) -> dict[str, Any]:
             trailer = stream.read()
         if length <= 0 or trailer != _MARK + _digest(path, length):
             raise DamagedError(f"{path}: torn or damaged")
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        raise DamagedError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from error
+        content: dict[str, Any] = read_torch(path)
+    except (OSError, InputError) as error:
+        raise DamagedError(f"{path}: cannot be read ({error})") from error
     return content
 
 

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import nn
 
 from spsr.config import Compute, Config
@@ -17,6 +15,7 @@ from spsr.errors import InputError
 from spsr.models import architecture, build, from_checkpoint
 from spsr.models.resnet import ResNet18
 from spsr.models.vgg import VGG19
+from spsr.tensors import read_safetensors
 from spsr.training.process import placed
 
 
@@ -108,7 +107,7 @@ def load_extractor(config: Config, name: str) -> nn.Module:
     elif extractor.network == "vgg19":
         network = load_vgg19(file)
     else:
-        network = ResNet18().load(load_file(file))
+        network = ResNet18().load(read_safetensors(file)[0])
     return network.eval().requires_grad_(False)
 
 
@@ -140,9 +139,7 @@ def load_vgg19(file: Path) -> VGG19:
         InputError: the file is damaged or of another network.
     """
     try:
-        state = load_file(file)
+        state, _ = read_safetensors(file)
         return VGG19("caffe" if "input.weight" in state else "torchvision").load(state)
-    except SafetensorError as error:
-        raise InputError(f"{file}: not a whole safetensors file ({error}); remove it and fetch it again") from error
     except InputError as error:
         raise InputError(f"{file}: {error}") from error

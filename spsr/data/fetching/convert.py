@@ -2,7 +2,6 @@
 
 import io
 import pickle
-import zipfile
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,8 @@ import numpy as np
 import torch
 
 from spsr.data.hashing import SourceError
+from spsr.errors import InputError
+from spsr.tensors import read_torch
 
 Tensors = dict[str, torch.Tensor]
 
@@ -58,7 +59,7 @@ class _TorchUnpickler(pickle.Unpickler):
 
 
 def _load_storage(content: bytes) -> Any:
-    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    return read_torch(io.BytesIO(content))
 
 
 def _unpickle(unpickler: type[pickle.Unpickler], path: Path) -> Any:
@@ -74,12 +75,9 @@ def _unpickle(unpickler: type[pickle.Unpickler], path: Path) -> Any:
 def load_checkpoint(path: Path) -> Tensors:
     """The content of a torch checkpoint of tensors; `SourceError` for anything else, or a damaged one."""
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, zipfile.BadZipFile) as error:
-        raise SourceError(
-            f"not a readable checkpoint ({(str(error) or 'empty file').splitlines()[0][:120]})"
-        ) from error
-    return dict(loaded)
+        return dict(read_torch(path))
+    except InputError as error:
+        raise SourceError(str(error)) from error
 
 
 def _flax(path: Path, network: str, places: tuple[int, ...]) -> Tensors:

@@ -1,6 +1,5 @@
 """Fig. 11: what SPSR-G recovers when the features of its gradient branch are zeros at inference."""
 
-import numpy as np
 import torch
 from matplotlib.figure import Figure
 
@@ -13,6 +12,7 @@ from spsr.reporting.figures.panels import Sheet, show, title_of
 from spsr.reporting.figures.pictures import Picture, find
 from spsr.reporting.figures.style import COLUMN_WIDTH
 from spsr.resize import to_uint8
+from spsr.tensors import channels_first
 
 
 def with_and_without_branch(config: Config, picture: Picture) -> tuple[RGB, RGB] | None:
@@ -22,7 +22,7 @@ def with_and_without_branch(config: Config, picture: Picture) -> tuple[RGB, RGB]
     if config.method(METHOD).source != "trained" or not file.is_file():
         return None
     model = from_checkpoint(file).eval()
-    lr = torch.from_numpy(degrade(picture.hr).astype(np.float32) / 255).permute(2, 0, 1)[None]
+    lr = channels_first(degrade(picture.hr))[None].float() / 255
     with torch.inference_mode():
         results = [model(lr, use_gradient_features=used)[0][0] for used in (False, True)]
     without, complete = (to_uint8(255 * result.permute(1, 2, 0).double().numpy()) for result in results)

@@ -11,6 +11,7 @@ from spsr.config import Config
 from spsr.errors import InputError
 from spsr.reporting.figures.photograph import photograph
 from spsr.reporting.figures.style import PAGE_WIDTH, constrained, save_figure, write_data
+from spsr.tensors import channels_first
 from spsr.training.frozen import load_extractor
 
 
@@ -28,7 +29,7 @@ def draw_features(config: Config, out: Path) -> list[Path]:
         except InputError:
             continue
         with torch.no_grad():
-            features = network(torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255)[0]
+            features = network(channels_first(image)[None].float() / 255)[0]
         pictures[extractor.title], explained = principal_colours(features.permute(1, 2, 0).double().numpy())
         rows += [(name, component + 1, share) for component, share in enumerate(explained)]
     if not pictures:

@@ -14,6 +14,7 @@ from spsr.models.gradient import gradient_map
 from spsr.reporting.figures.panels import Sheet, show, show_whole, title_of
 from spsr.reporting.figures.pictures import Picture, find, find_all, method_pixels
 from spsr.reporting.figures.style import COLUMN_WIDTH, PAGE_WIDTH
+from spsr.tensors import channels_first
 
 METHOD = "spsr_g"
 """The method whose gradient branch Figs. 10 and 20 show."""
@@ -36,8 +37,7 @@ def branch_output(config: Config, picture: Picture) -> NDArray[np.float64] | Non
 
 
 def _as_tensor(image: RGB) -> Tensor:
-
-    return torch.from_numpy(image.astype(np.float32) / 255).permute(2, 0, 1)[None]
+    return channels_first(image)[None].float() / 255
 
 
 def _as_map(gradient: Tensor) -> NDArray[np.float64]:

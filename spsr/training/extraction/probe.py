@@ -20,6 +20,7 @@ from spsr.images import RGB, image_index, read_rgb
 from spsr.models import from_checkpoint
 from spsr.models.cost import forward_flops
 from spsr.models.nse import CHANNELS
+from spsr.tensors import channels_first
 from spsr.training import loop, record
 from spsr.training.extraction import jigsaw
 from spsr.training.extraction.pretext import Contrastive, Jigsaw, Pretext
@@ -203,7 +204,7 @@ def _batches(images: Sequence[RGB], patch: int, stride: int, device: torch.devic
 
 
 def _tensor(collected: Sequence[RGB], device: torch.device) -> Tensor:
-    return torch.from_numpy(np.stack(collected)).to(device).permute(0, 3, 1, 2).float() / 255
+    return channels_first(np.stack(collected)).to(device).float() / 255
 
 
 @torch.no_grad()
