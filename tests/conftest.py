@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+from synthetic import toy_config
+
+from spsr.config import Config
 
 GOLDEN = Path(__file__).parent / "golden"
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -14,6 +17,13 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the benchmark images in {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture
+def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """The quick preset under the name `toy`, in an empty folder that is the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return toy_config(tmp_path)
 
 
 @pytest.fixture(scope="session")

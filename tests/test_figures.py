@@ -2,12 +2,11 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from synthetic import photograph, toy_config, write_images, write_run
+from synthetic import photograph, write_images, write_run
 
 from spsr.config import Config, load
 from spsr.config.figure import FIGURES_FILE, Crop, figure_data
@@ -18,12 +17,6 @@ from spsr.reporting.figures.captions import CAPTIONS
 from spsr.reporting.figures.losses import loss_curves
 from spsr.reporting.figures.pictures import find, find_all, strongest_square
 from spsr.results.runs import Run
-
-
-@pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
-    monkeypatch.chdir(tmp_path)
-    return toy_config(tmp_path)
 
 
 def test_the_figures_file_names_known_figures_methods_and_datasets() -> None:

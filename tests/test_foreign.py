@@ -1,6 +1,7 @@
 """Anyone's results as a row: images or a checkpoint, scored as the methods are, marked wherever they are shown."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -129,61 +130,59 @@ def test_it_is_a_run_in_mlflow_that_says_so(place: Path, monkeypatch: pytest.Mon
     assert client.list_artifacts(logged.info.run_id, "images")
 
 
-def test_a_missing_image_is_one_line_and_code_2(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def rename_an_image() -> None:
     write_their_images()
     (Path("their_images") / "BSD100" / "im_000_x4.png").rename("their_images/BSD100/other.png")
-    code, said = run(with_foreign(place, from_images="their_images"), monkeypatch, capsys)
-    assert code == 2
-    assert "their_images/BSD100: has no image for im_000.png" in said
-    assert said.count("\n") == 1
 
 
-def test_a_missing_folder_is_one_line_and_code_2(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    code, said = run(with_foreign(place, from_images="their_images"), monkeypatch, capsys)
-    assert code == 2
-    assert "their_images/BSD100: no such folder" in said
-    assert said.count("\n") == 1
-
-
-def test_an_image_of_another_size_is_one_line_and_code_2(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
+def replace_an_image_by_a_smaller_one() -> None:
     write_their_images()
     Image.new("RGB", (48, 48)).save("their_images/Set5/im_000_x4.png")
-    code, said = run(with_foreign(place, from_images="their_images"), monkeypatch, capsys)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "foreign", "message"),
+    [
+        pytest.param(
+            rename_an_image,
+            {"from_images": "their_images"},
+            "their_images/BSD100: has no image for im_000.png",
+            id="an image is missing",
+        ),
+        pytest.param(
+            lambda: None, {"from_images": "their_images"}, "their_images/BSD100: no such folder", id="no folder"
+        ),
+        pytest.param(
+            replace_an_image_by_a_smaller_one,
+            {"from_images": "their_images"},
+            "their_images/Set5/im_000_x4.png: 48x48 pixels",
+            id="another size",
+        ),
+        pytest.param(
+            lambda: write_their_checkpoint(scale=2),
+            {"from_checkpoint": "theirs.pth"},
+            "theirs.pth: the network has scale 2, but 4 is needed",
+            id="another scale",
+        ),
+        pytest.param(
+            lambda: save(build("nse"), "theirs.safetensors"),
+            {"from_checkpoint": "theirs.safetensors"},
+            "theirs.safetensors: holds the network 'nse', which makes no images",
+            id="no generator",
+        ),
+        pytest.param(lambda: None, {"from_checkpoint": "nothing.pth"}, "nothing.pth", id="no checkpoint"),
+    ],
+)
+def test_results_that_cannot_be_used_are_one_line_and_code_2(
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    prepare: Callable[[], object],
+    foreign: dict[str, str],
+    message: str,
+) -> None:
+    prepare()
+    code, said = run(with_foreign(place, **foreign), monkeypatch, capsys)
     assert code == 2
-    assert "their_images/Set5/im_000_x4.png: 48x48 pixels" in said
-    assert said.count("\n") == 1
-
-
-def test_a_checkpoint_of_another_scale_is_one_line_and_code_2(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    write_their_checkpoint(scale=2)
-    code, said = run(with_foreign(place, from_checkpoint="theirs.pth"), monkeypatch, capsys)
-    assert code == 2
-    assert "theirs.pth: the network has scale 2, but 4 is needed" in said
-    assert said.count("\n") == 1
-
-
-def test_a_checkpoint_that_is_no_generator_is_one_line_and_code_2(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    save(build("nse"), "theirs.safetensors")
-    code, said = run(with_foreign(place, from_checkpoint="theirs.safetensors"), monkeypatch, capsys)
-    assert code == 2
-    assert "theirs.safetensors: holds the network 'nse', which makes no images" in said
-    assert said.count("\n") == 1
-
-
-def test_a_missing_checkpoint_is_one_line_and_code_2(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    code, said = run(with_foreign(place, from_checkpoint="nothing.pth"), monkeypatch, capsys)
-    assert code == 2
-    assert "nothing.pth" in said
+    assert message in said
     assert said.count("\n") == 1

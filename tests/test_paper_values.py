@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from spsr.config import load
-from spsr.results.paper import Key, decimals, paper_values
+from spsr.results.paper import CellKey, decimals, paper_values
 
 PAPER = Path(__file__).resolve().parents[2] / "shared" / "paper.txt"
 
@@ -24,11 +24,11 @@ def paper_tables() -> dict[str, list[str]]:
     }
 
 
-def printed_cells(name: str, lines: list[str]) -> dict[Key, str]:
+def printed_cells(name: str, lines: list[str]) -> dict[CellKey, str]:
     """The numbers of a table, read from its rows by the labels that stand in them."""
     table = load().table(name)
     columns = [(dataset, metric) for dataset in table.datasets for metric in table.metrics]
-    cells: dict[Key, str] = {}
+    cells: dict[CellKey, str] = {}
     methods = iter(table.methods)
     dataset = ""
     for line in lines:
@@ -37,10 +37,10 @@ def printed_cells(name: str, lines: list[str]) -> dict[Key, str]:
             dataset = line if line in table.datasets else dataset
             metric = line.split(" ")[0].lower()
             if metric in table.metrics and len(numbers) == len(table.methods):
-                cells |= {Key(name, m, dataset, metric): v for m, v in zip(table.methods, numbers, strict=True)}
+                cells |= {CellKey(name, m, dataset, metric): v for m, v in zip(table.methods, numbers, strict=True)}
         elif len(numbers) == len(columns):
             method = next(methods)
-            cells |= {Key(name, method, *column): v for column, v in zip(columns, numbers, strict=True)}
+            cells |= {CellKey(name, method, *column): v for column, v in zip(columns, numbers, strict=True)}
     return cells
 
 
@@ -58,14 +58,14 @@ def test_rows_of_the_method_tables_belong_to_the_method_that_the_paper_names(
     for name in ("table2", "table3", "table4"):
         for method in config.table(name).methods:
             title = config.method(method).title.replace("10⁻", "10−").translate(str.maketrans("¹²³⁵⁶⁸", "123568"))
-            first = paper_values()[Key(name, method, "Set14", "lpips")]
+            first = paper_values()[CellKey(name, method, "Set14", "lpips")]
             pattern = re.compile(rf"^{re.escape(title)}(?: \[60\])? {re.escape(first)} ")
             assert any(pattern.match(line) for line in paper_tables[name]), (name, method)
 
 
 def test_the_paper_has_537_cells_and_the_tables_declare_exactly_these() -> None:
     declared = {
-        Key(name, method, dataset, metric)
+        CellKey(name, method, dataset, metric)
         for name, table in load().tables.items()
         for method in table.methods
         for dataset in table.datasets

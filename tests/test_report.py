@@ -14,12 +14,6 @@ from spsr.reporting.report.page import make_report
 from spsr.results.runs import finished_runs
 
 
-@pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
-    monkeypatch.chdir(tmp_path)
-    return toy_config(tmp_path)
-
-
 def page(config: Config) -> str:
     return make_report(config).read_text(encoding="utf-8")
 

@@ -12,17 +12,11 @@ from spsr.errors import InputError
 from spsr.evaluation.score_files import read_csv, write_csv
 from spsr.reporting.report import claims
 from spsr.reporting.report.claims import check, check_all, read_claims
-from spsr.reporting.report.verdicts import summary, verdict, verdicts
+from spsr.reporting.report.verdicts import count_outcomes, verdict, verdicts
 from spsr.reporting.tables.filled import Cell, fill
-from spsr.results.paper import Key
+from spsr.results.paper import CellKey
 from spsr.results.scores import Scores
 from spsr.results.statistics import against_parent, difference, holm, paired_bootstrap, wilcoxon
-
-
-@pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
-    monkeypatch.chdir(tmp_path)
-    return toy_config(tmp_path)
 
 
 def scores(values: np.ndarray) -> Scores:
@@ -104,7 +98,7 @@ def test_an_ablation_is_compared_with_the_method_it_extends(toy: Config) -> None
 
 
 def cell(config: Config, value: float | None, method: str = "spsr_g", dataset: str = "Set14") -> Cell:
-    return Cell(Key("table1", method, dataset, "psnr"), "26.640", value, absent="" if value else "no finished run")
+    return Cell(CellKey("table1", method, dataset, "psnr"), "26.640", value, absent="" if value else "no finished run")
 
 
 def real_images(tmp_path: Path, **changes: object) -> Config:
@@ -136,7 +130,7 @@ def test_other_images_than_the_papers_reproduce_nothing(toy: Config) -> None:
 
 def test_there_is_a_verdict_on_each_of_the_papers_cells(toy: Config) -> None:
     write_scores(toy, methods=("esrgan",))
-    counts = summary(verdicts(toy, [fill(toy, name) for name in toy.tables]))
+    counts = count_outcomes(verdicts(toy, [fill(toy, name) for name in toy.tables]))
     assert sum(counts.values()) == 537
     assert counts["differs"] == 15 + 9
 

@@ -7,7 +7,7 @@ import pytest
 
 from spsr.config import Config, load
 from spsr.files import read_lines
-from spsr.results.status import duration, places, read_progress, summary
+from spsr.results.status import duration, read_progress, summary, whereabouts
 
 NOW = 1_000_000.0
 
@@ -61,7 +61,7 @@ def test_a_half_written_line_is_left_out(config: Config):
 def test_places_say_what_is_there(config: Config):
     config.layout.report.parent.mkdir(parents=True)
     config.layout.report.touch()
-    there = {what: exists for what, _, exists in places(config)}
+    there = {what: exists for what, _, exists in whereabouts(config)}
     assert there == {"0 of 7 tables": False, "figures": False, "report": True, "MLflow": False}
 
 

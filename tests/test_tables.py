@@ -24,12 +24,6 @@ from spsr.results.intervals import interval
 CELL = ("esrgan", "Set14", "psnr")
 
 
-@pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
-    monkeypatch.chdir(tmp_path)
-    return toy_config(tmp_path)
-
-
 def rows(config: Config, name: str) -> list[dict[str, str]]:
     make_table(config, name)
     with config.layout.table(name, "csv").open(newline="", encoding="utf-8") as opened:

@@ -9,7 +9,7 @@ from rich.table import Table
 from spsr.cli.options import Configfile
 from spsr.config import load
 from spsr.pipeline import Pipeline
-from spsr.results.status import duration, places, read_progress, summary
+from spsr.results.status import duration, read_progress, summary, whereabouts
 
 
 def status(
@@ -38,5 +38,5 @@ def status(
         console.print(table)
         console.print()
     console.print(f"{config.preset.preset}: {summary(runs)}")
-    for what, where, there in places(config):
+    for what, where, there in whereabouts(config):
         console.print(f"  {what:<14} {where}{'' if there else '  (not made yet)'}")

@@ -6,7 +6,7 @@ from spsr.results.runs import Run
 
 
 @dataclass(frozen=True)
-class Cost:
+class RunCost:
     """The cost of one training over all its executions.
 
     Attributes:
@@ -26,7 +26,7 @@ class Cost:
     device: str
 
 
-def cost(run: Run) -> Cost | None:
+def run_cost(run: Run) -> RunCost | None:
     """The cost of a run; None if it has no ledger."""
     rows = [entry for entry in run.ledger if "seconds" in entry]
     if not rows:
@@ -42,7 +42,7 @@ def cost(run: Run) -> Cost | None:
     devices = dict.fromkeys(
         f"{entry.get('processes', 1)} × {entry['device']}" for entry in run.ledger if "device" in entry
     )
-    return Cost(
+    return RunCost(
         run,
         seconds,
         max((row.get("step", row.get("steps", 0)) for row in rows), default=0),

@@ -11,7 +11,7 @@ PAPER_VALUES = CONFIGS / "paper_values.csv"
 COLUMNS = ("table", "method", "dataset", "metric", "value")
 
 
-class Key(NamedTuple):
+class CellKey(NamedTuple):
     """The place of one number in the paper."""
 
     table: str
@@ -21,15 +21,15 @@ class Key(NamedTuple):
 
 
 @cache
-def paper_values() -> dict[Key, str]:
+def paper_values() -> dict[CellKey, str]:
     """Every printed number by its place, with the digits that are printed (`0.778`, `0.06629`)."""
     with PAPER_VALUES.open(newline="", encoding="utf-8") as opened:
         rows = csv.reader(opened)
         if tuple(next(rows, ())) != COLUMNS:
             raise InputError(f"{PAPER_VALUES}: its columns are not {','.join(COLUMNS)}; restore the file")
-        values: dict[Key, str] = {}
+        values: dict[CellKey, str] = {}
         for number, row in enumerate(rows, start=2):
-            key = Key(*row[:4])
+            key = CellKey(*row[:4])
             if len(row) != len(COLUMNS) or key in values:
                 raise InputError(f"{PAPER_VALUES}:{number}: not one new cell; restore the file")
             values[key] = row[4]

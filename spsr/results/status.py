@@ -77,7 +77,7 @@ def summary(runs: Iterable[Progress]) -> str:
     return text + (f"; {duration(sum(known))} left of those that have begun, one after the other" if known else "")
 
 
-def places(config: Config) -> list[tuple[str, str, bool]]:
+def whereabouts(config: Config) -> list[tuple[str, str, bool]]:
     """(what, where, whether it is there) of everything that a reader looks at."""
     layout = config.layout
     tables = [layout.table(name, "html") for name in config.preset.tables]

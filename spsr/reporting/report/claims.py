@@ -15,8 +15,6 @@ from spsr.reporting.tables.filled import Cell, FilledTable
 
 CLAIMS_FILE = CONFIGS / "claims.yaml"
 
-Outcome = Literal["holds", "fails", "not testable"]
-
 
 class Claim(Strict):
     """One sentence of the paper, in short words of our own.
@@ -50,15 +48,15 @@ class Claim(Strict):
 
 
 @dataclass(frozen=True)
-class Finding:
-    """How a claim fares on one set of numbers.
+class Evidence:
+    """What one set of numbers says of a claim.
 
     Attributes:
         agree, total: comparisons that agree, and all that could be made.
         deciding: the comparisons that speak against it, or the missing ones, as text.
     """
 
-    outcome: Outcome
+    outcome: Literal["holds", "fails", "not testable"]
     agree: int
     total: int
     deciding: tuple[str, ...]
@@ -66,12 +64,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class CheckedClaim:
-    """A claim with its findings on the paper's numbers and on ours."""
+    """A claim with the evidence of the paper's numbers and on ours."""
 
     name: str
     claim: Claim
-    paper: Finding
-    ours: Finding
+    paper: Evidence
+    ours: Evidence
 
 
 def read_claims(config: Config) -> dict[str, Claim]:
@@ -95,7 +93,7 @@ def read_claims(config: Config) -> dict[str, Claim]:
     return claims
 
 
-def check(claim: Claim, table: FilledTable, number: Callable[[Cell], float | None]) -> Finding:
+def check(claim: Claim, table: FilledTable, number: Callable[[Cell], float | None]) -> Evidence:
     """Make every comparison of a claim with the numbers that `number` gives for cells (None: missing)."""
     agree, against, missing = 0, [], []
     for dataset in claim.datasets or table.table.datasets:
@@ -114,10 +112,10 @@ def check(claim: Claim, table: FilledTable, number: Callable[[Cell], float | Non
                     against.append(f"{where}: {names} {metric.shown(first)} / {metric.shown(second)}")
     total = agree + len(against)
     if against:
-        return Finding("fails", agree, total, tuple(against))
+        return Evidence("fails", agree, total, tuple(against))
     if missing:
-        return Finding("not testable", agree, total, tuple(missing))
-    return Finding("holds", agree, total, ())
+        return Evidence("not testable", agree, total, tuple(missing))
+    return Evidence("holds", agree, total, ())
 
 
 def _agrees(claim: Claim, metric: Metric, first: float, second: float) -> bool:

@@ -16,12 +16,12 @@ from spsr.reporting.figures.captions import CAPTIONS
 from spsr.reporting.pages import environment, inside_script
 from spsr.reporting.report.browser import data_address, image_data, score_data
 from spsr.reporting.report.claims import check_all
-from spsr.reporting.report.verdicts import Outcome, Verdict, summary, verdicts
+from spsr.reporting.report.verdicts import Outcome, Verdict, count_outcomes, verdicts
 from spsr.reporting.tables.filled import Cell, FilledTable, fill
 from spsr.reporting.tables.grid import number
 from spsr.reporting.tables.html import table_fragment
 from spsr.reporting.tables.notes import DAGGER
-from spsr.results.costs import cost
+from spsr.results.costs import run_cost
 from spsr.results.runs import Run, finished_runs
 from spsr.results.statistics import LEVEL, against_parent
 
@@ -62,7 +62,7 @@ def make_report(config: Config) -> Path:
         .render(
             preset=config.preset,
             config_text=config.path.read_text(encoding="utf-8"),
-            counts=summary(found),
+            counts=count_outcomes(found),
             total=len(found),
             by_table=_by_table(tables, found),
             differing=[item for item in found if item.outcome == "differs"],
@@ -73,7 +73,7 @@ def make_report(config: Config) -> Path:
             level=LEVEL,
             figures=_figures(config),
             runs=[_run(config, run) for run in runs],
-            costs=[item for run in runs if (item := cost(run)) is not None],
+            costs=[item for run in runs if (item := run_cost(run)) is not None],
             environment=_environment(runs),
             metrics=METRICS,
             number=number,
@@ -95,7 +95,7 @@ def _titles(config: Config, runs: list[Run]) -> dict[str, str]:
 
 def _by_table(tables: dict[str, FilledTable], found: list[Verdict]) -> list[tuple[str, str, dict[Outcome, int]]]:
     return [
-        (name, filled.heading, summary([item for item in found if item.cell.key.table == name]))
+        (name, filled.heading, count_outcomes([item for item in found if item.cell.key.table == name]))
         for name, filled in tables.items()
     ]
 

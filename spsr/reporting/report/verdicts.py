@@ -69,7 +69,7 @@ def verdicts(config: Config, tables: list[FilledTable]) -> list[Verdict]:
     return [verdict(config, cell) for table in tables for cell in table.cells.values() if cell.paper is not None]
 
 
-def summary(found: list[Verdict]) -> dict[Outcome, int]:
+def count_outcomes(found: list[Verdict]) -> dict[Outcome, int]:
     """Number of cells by outcome."""
     counts = Counter(item.outcome for item in found)
     return {outcome: counts[outcome] for outcome in OUTCOMES}

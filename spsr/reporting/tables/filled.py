@@ -7,7 +7,7 @@ from spsr.config import Config, Table
 from spsr.config.settings import MAP_PROVIDERS
 from spsr.metrics import METRICS, Metric
 from spsr.results.intervals import interval
-from spsr.results.paper import Key, paper_values
+from spsr.results.paper import CellKey, paper_values
 from spsr.results.scores import read_scores, why_absent
 from spsr.results.statistics import against_parent
 
@@ -33,7 +33,7 @@ class Cell:
             the images; None if there is no such method, or too few images to tell.
     """
 
-    key: Key
+    key: CellKey
     paper: str | None
     value: float | None = None
     interval: tuple[float, float] | None = None
@@ -109,7 +109,7 @@ def fill(config: Config, name: str) -> FilledTable:
         for dataset in table.datasets:
             scores = read_scores(config, method, dataset)
             for metric in table.metrics:
-                key = Key(name, method, dataset, metric)
+                key = CellKey(name, method, dataset, metric)
                 cell = Cell(key, paper.get(key))
                 if scores is None:
                     cell = replace(cell, absent=why_absent(config, method, dataset))
