@@ -12,7 +12,9 @@ from synthetic import toy_config
 
 from spsr.config import Config
 from spsr.pipeline import Pipeline
-from spsr.planning.plan import Job, as_data, draw_gantt, hours, ledger_rate, list_jobs, of_table, schedule_jobs
+from spsr.planning.gantt import draw_gantt
+from spsr.planning.jobs import Job, ledger_rate, list_jobs, of_table
+from spsr.planning.timeline import as_data, hours, schedule_jobs
 from spsr.training import cost
 from spsr.training.memory import counting_saved_tensors
 
@@ -85,12 +87,12 @@ def graphs(draw: st.DrawFn) -> list[Job]:
 @settings(max_examples=100, deadline=None)
 def test_the_schedule_is_possible_and_no_shorter_than_its_bounds(jobs: list[Job], devices: int) -> None:
     timeline = schedule_jobs(jobs, devices, 100)
-    ends = {slot.job.key: slot.end for slot in timeline.slots}
+    ends = {placement.job.key: placement.end for placement in timeline.placements}
     assert ends.keys() == {job.key for job in jobs}
-    for slot in timeline.slots:
-        assert all(ends[need] <= slot.start + 1e-9 for need in slot.job.needs)
+    for placement in timeline.placements:
+        assert all(ends[need] <= placement.start + 1e-9 for need in placement.job.needs)
     for device in range(devices):
-        mine = sorted((s.start, s.end) for s in timeline.slots if s.device == device)
+        mine = sorted((s.start, s.end) for s in timeline.placements if s.device == device)
         assert all(first[1] <= second[0] + 1e-9 for first, second in pairwise(mine))
     by_key = {job.key: job for job in jobs}
     path = sum(hours(by_key[key].flops, 100) for key in timeline.critical)
@@ -118,6 +120,16 @@ def test_the_rate_comes_from_earlier_ledgers(
         run.mkdir(parents=True)
         lines = [{"began_at_step": 0}, *({"step": 5, "tflops": rate} for rate in rates)]
         (run / "ledger.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert ledger_rate(config, jobs) == 2.0
+
+
+def test_a_ledger_whose_last_line_was_cut_off_still_gives_its_rates(
+    config: Config, jobs: list[Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = config.layout.run("rrdb", 4)
+    run.path.mkdir(parents=True)
+    run.ledger.write_text('{"step": 5, "tflops": 2.0}\n{"step": 10, "tfl')
     assert ledger_rate(config, jobs) == 2.0
 
 

@@ -31,7 +31,7 @@ def requests(planned: dict[str, float] | None = None, **site: Any) -> Requests:
 
 
 def dry_run(*arguments: str) -> str:
-    command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "-n", "--forceall", *arguments]
+    command = [sys.executable, "-m", "snakemake", "--profile", "slurm", "-np", "--forceall", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr

@@ -12,18 +12,10 @@ from spsr.cli.options import Configfile
 from spsr.config import Config, load
 from spsr.errors import InputError
 from spsr.pipeline import Pipeline
-from spsr.planning.plan import (
-    Job,
-    Timeline,
-    as_data,
-    draw_gantt,
-    hours,
-    ledger_rate,
-    list_jobs,
-    of_table,
-    schedule_jobs,
-)
+from spsr.planning.gantt import draw_gantt
+from spsr.planning.jobs import Job, ledger_rate, list_jobs, of_table
 from spsr.planning.rehearsal import sustained_tflops
+from spsr.planning.timeline import Timeline, as_data, hours, schedule_jobs
 from spsr.training.process import set_up
 
 ASSUMED_TFLOPS = 100.0

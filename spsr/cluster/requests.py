@@ -11,14 +11,14 @@ from spsr.config import Config
 Value = str | int
 
 
-class Job(Protocol):
+class Named(Protocol):
     """What a rule knows of a job: the `name` of a method, extractor or table (Snakemake's wildcards)."""
 
     @property
     def name(self) -> str: ...
 
 
-class Run(Job, Protocol):
+class NamedRun(Named, Protocol):
     """What a rule knows of a run: a name and a seed (Snakemake's wildcards)."""
 
     @property
@@ -90,11 +90,11 @@ class Requests:
             asked["cpus_per_task"] = threads * site.gpus_per_run
         return asked
 
-    def training_memory(self, wildcards: Run, attempt: int) -> int:
+    def training_memory(self, wildcards: NamedRun, attempt: int) -> int:
         """Host memory of a training on each node in MB; half as much again after every failed attempt."""
         return math.ceil(self.site.host_memory_mb * self.site.gpus_per_run * (1 + attempt) / 2)
 
-    def training_minutes(self, wildcards: Run) -> int:
+    def training_minutes(self, wildcards: NamedRun) -> int:
         """Time limit of a training: half as much again as the plan says and the margin, at most a slot."""
         site, planned = self.site, self.planned.get(wildcards.name)
         if planned is None:

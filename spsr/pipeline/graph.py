@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from spsr.cluster.requests import Job, Requests, Run, planned_minutes
+from spsr.cluster.requests import Named, NamedRun, Requests, planned_minutes
 from spsr.cluster.site import load_site
 from spsr.config import Config, digest, load, resources
 from spsr.config.preset import ImageSource
@@ -107,7 +107,7 @@ class Pipeline:
         """What the jobs ask of a cluster."""
         return Requests(self.config, load_site(), planned_minutes(self.config))
 
-    def settings(self, run: Run) -> str:
+    def settings(self, run: NamedRun) -> str:
         """A digest of everything in the configuration that a run depends on: it re-runs when this changes."""
         return digest(self.config.training_settings(run.name, int(run.seed)))
 
@@ -118,11 +118,11 @@ class Pipeline:
         runs = [(name, seed) for name in names for seed in self.config.seeds(name)]
         return digest([digest(self.config.training_settings(name, seed)) for name, seed in runs])
 
-    def benchmark_sources(self, dataset: Job) -> list[Path]:
+    def benchmark_sources(self, dataset: Named) -> list[Path]:
         """Files that the preparation of a test set waits for."""
         return self._sources(self.config.preset.data.benchmarks[dataset.name])
 
-    def benchmark_settings(self, dataset: Job) -> str:
+    def benchmark_settings(self, dataset: Named) -> str:
         """A digest of where a test set comes from."""
         return digest(self.config.preset.data.benchmarks[dataset.name])
 
@@ -136,7 +136,7 @@ class Pipeline:
         """A digest of where the training images come from."""
         return digest(self.config.preset.data.train)
 
-    def training_inputs(self, run: Run) -> list[Path]:
+    def training_inputs(self, run: NamedRun) -> list[Path]:
         """Files that the training of a method reads."""
         return [self.config.layout.training_pack, *(needed.file for needed in training_inputs(self.config, run.name))]
 
@@ -146,7 +146,7 @@ class Pipeline:
         declared = self.config.preset.validation
         return [] if declared is None else [self.config.layout.passport(declared.benchmark)]
 
-    def evaluation_inputs(self, run: Run) -> list[Path]:
+    def evaluation_inputs(self, run: NamedRun) -> list[Path]:
         """Files that upscaling and scoring of a method read."""
         method, layout = self.config.method(run.name), self.config.layout
         inputs = [layout.passport(dataset) for dataset in self.benchmarks]
@@ -166,13 +166,13 @@ class Pipeline:
             )
         return inputs
 
-    def probe_settings(self, job: Job) -> str:
+    def probe_settings(self, job: Named) -> str:
         """A digest of the settings of the probe."""
         probe = self.config.preset.probe
         extractor = self.config.extractor(job.name)
         return digest([extractor.model_dump(mode="json"), probe.model_dump(mode="json") if probe else None])
 
-    def probe_inputs(self, job: Job) -> list[Path]:
+    def probe_inputs(self, job: Named) -> list[Path]:
         """Files that the probing of an extractor reads."""
         passports = [self.config.layout.passport(dataset) for dataset in self.benchmarks]
         return [self.config.layout.training_pack, weights_of(self.config, job.name).file, *passports]
@@ -181,12 +181,12 @@ class Pipeline:
         """Files with the scores of one run on every benchmark."""
         return [self.config.layout.scores(name, int(seed), d) for d in self.benchmarks]
 
-    def table_inputs(self, table: Job) -> list[Path]:
+    def table_inputs(self, table: Named) -> list[Path]:
         """Scores of every run that a table shows."""
         methods = [name for name in self.config.table(table.name).methods if name in self.methods]
         return [file for name in methods for seed in self.config.seeds(name) for file in self.scores(name, seed)]
 
-    def table_settings(self, table: Job) -> str:
+    def table_settings(self, table: Named) -> str:
         """A digest of a table's declaration."""
         return digest([self.config.table(table.name).model_dump(mode="json"), self.config.preset.mark])
 

@@ -1,12 +1,9 @@
-"""What a preset will cost before anything is launched: runs, FLOPs, memory, disk, and the time on N devices."""
+"""The trainings of a preset and what each takes, counted before anything is launched: FLOPs, memory, disk."""
 
-import heapq
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import median
-from typing import Any
 
 import torch
 
@@ -52,29 +49,6 @@ class Job:
     def key(self) -> Key:
         """Name and seed."""
         return self.name, self.seed
-
-
-@dataclass(frozen=True)
-class Slot:
-    """When and where a job runs, in hours from the start."""
-
-    job: Job
-    device: int
-    start: float
-    end: float
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """All jobs on N devices: the slots, and the chain of jobs that no number of devices can shorten."""
-
-    slots: tuple[Slot, ...]
-    critical: tuple[Key, ...]
-
-    @property
-    def hours(self) -> float:
-        """From the first start to the last end."""
-        return max((slot.end for slot in self.slots), default=0.0)
 
 
 def list_jobs(config: Config, methods: Iterable[str], extractors: Iterable[str]) -> list[Job]:
@@ -175,128 +149,8 @@ def of_table(jobs: Sequence[Job], table: str) -> list[Job]:
     return [job for job in jobs if table in job.tables]
 
 
-def hours(flops: float, tflops: float) -> float:
-    """Device-hours at a sustained rate."""
-    return flops / (tflops * 1e12) / 3600
-
-
-def schedule_jobs(jobs: Sequence[Job], devices: int, tflops: float) -> Timeline:
-    """List scheduling: a free device takes, of the jobs whose needs are met, the one with the longest way to go.
-
-    Args:
-        jobs: in any order; needs outside of them count as met.
-        devices: number of devices, one job on each at a time.
-        tflops: what a device sustains.
-    """
-    by_key = {job.key: job for job in jobs}
-    followers: dict[Key, list[Key]] = {key: [] for key in by_key}
-    waiting = {}
-    for job in jobs:
-        needs = [need for need in job.needs if need in by_key]
-        waiting[job.key] = len(needs)
-        for need in needs:
-            followers[need].append(job.key)
-    ahead: dict[Key, float] = {}
-
-    def way(key: Key) -> float:
-        if key not in ahead:
-            ahead[key] = hours(by_key[key].flops, tflops) + max(map(way, followers[key]), default=0.0)
-        return ahead[key]
-
-    ready = [(-way(key), key) for key, count in waiting.items() if count == 0]
-    heapq.heapify(ready)
-    free, now, slots = list(range(devices)), 0.0, []
-    running: list[tuple[float, int, Key]] = []
-    while ready or running:
-        while ready and free:
-            _, key = heapq.heappop(ready)
-            slot = Slot(by_key[key], heapq.heappop(free), now, now + hours(by_key[key].flops, tflops))
-            slots.append(slot)
-            heapq.heappush(running, (slot.end, slot.device, key))
-        now, device, key = heapq.heappop(running)
-        heapq.heappush(free, device)
-        for follower in followers[key]:
-            waiting[follower] -= 1
-            if waiting[follower] == 0:
-                heapq.heappush(ready, (-way(follower), follower))
-    critical: list[Key] = []
-    choices = [key for key, job in by_key.items() if not any(need in by_key for need in job.needs)]
-    while choices:
-        critical.append(max(choices, key=way))
-        choices = followers[critical[-1]]
-    return Timeline(tuple(slots), tuple(critical))
-
-
 def ledger_rate(config: Config, jobs: Iterable[Job]) -> float | None:
     """Median TFLOP/s in the ledgers of this preset's earlier runs; none if there are none."""
-    rates: list[float] = []
-    for job in jobs:
-        ledger = config.layout.run(job.name, job.seed).ledger
-        if ledger.is_file():
-            lines = [json.loads(line) for line in ledger.read_text(encoding="utf-8").splitlines() if line]
-            rates += [line["tflops"] for line in lines if "tflops" in line]
+    ledgers = (config.layout.run(job.name, job.seed).read_ledger() for job in jobs)
+    rates = [line["tflops"] for ledger in ledgers for line in ledger if "tflops" in line]
     return median(rates) if rates else None
-
-
-def as_data(jobs: Sequence[Job], timeline: Timeline, devices: int, tflops: float) -> dict[str, Any]:
-    """The plan as plain data: FLOPs, bytes and hours."""
-    ends = {slot.job.key: slot for slot in timeline.slots}
-    return {
-        "devices": devices,
-        "tflops": tflops,
-        "flops": sum(job.flops for job in jobs),
-        "device_hours": sum(hours(job.flops, tflops) for job in jobs),
-        "makespan_hours": timeline.hours,
-        "critical_path": [f"{name}/seed{seed}" for name, seed in timeline.critical],
-        "disk": sum(job.disk for job in jobs),
-        "disk_while_running": sum(sorted((job.checkpoints for job in jobs), reverse=True)[:devices]),
-        "runs": [
-            {
-                "name": job.name,
-                "seed": job.seed,
-                "flops": job.flops,
-                "hours": hours(job.flops, tflops),
-                "memory": job.memory,
-                "needs": [f"{name}/seed{seed}" for name, seed in job.needs],
-                "tables": list(job.tables),
-                "device": ends[job.key].device,
-                "start": ends[job.key].start,
-                "end": ends[job.key].end,
-            }
-            for job in jobs
-        ],
-    }
-
-
-def draw_gantt(timeline: Timeline, file: Path) -> None:
-    """A Gantt chart, one row a device; the critical path is outlined."""
-    from matplotlib.figure import Figure
-
-    from spsr.files import atomic_path
-
-    names = list(dict.fromkeys(slot.job.name for slot in timeline.slots))
-    devices = max((slot.device for slot in timeline.slots), default=0) + 1
-    figure = Figure(figsize=(12, 1.2 + 0.45 * devices), layout="constrained")
-    axes = figure.subplots()
-    unit, label = (24, "days") if timeline.hours > 72 else (1, "hours")
-    for slot in timeline.slots:
-        critical = slot.job.key in timeline.critical
-        start, length = slot.start / unit, (slot.end - slot.start) / unit
-        axes.barh(
-            slot.device,
-            length,
-            left=start,
-            height=0.8,
-            color=f"C{names.index(slot.job.name) % 10}",
-            alpha=0.6,
-            edgecolor="black" if critical else "white",
-            linewidth=1.5 if critical else 0.5,
-        )
-        text = f"{slot.job.name} {slot.job.seed}"
-        size = min(7.0, 1500 * length * unit / timeline.hours / len(text))
-        if size > 3:
-            axes.text(start + length / 2, slot.device, text, ha="center", va="center", fontsize=size)
-    axes.set(xlabel=label, ylabel="device", yticks=range(devices), xlim=(0, None))
-    axes.invert_yaxis()
-    with atomic_path(file) as temporary:
-        figure.savefig(temporary, dpi=150)
