@@ -94,10 +94,10 @@ def left_in(folder: Path) -> list[str]:
 
 
 def test_whole_file_arrives(server: Server, tmp_path: Path) -> None:
-    seen: list[tuple[str, int, int | None]] = []
+    seen: list[tuple[float, float, str]] = []
     download(server.url("/a", whole), tmp_path / "a", size=len(CONTENT), progress=lambda *step: seen.append(step))
     assert (tmp_path / "a").read_bytes() == CONTENT
-    assert seen[-1] == ("a", len(CONTENT), len(CONTENT))
+    assert seen[-1] == (len(CONTENT), len(CONTENT), "a")
     assert left_in(tmp_path) == ["a"]
 
 
@@ -110,7 +110,7 @@ def test_broken_transfers_are_resumed_with_range(server: Server, tmp_path: Path)
 
 
 def test_partial_file_of_an_interrupted_run_is_resumed(server: Server, tmp_path: Path) -> None:
-    def interrupt(what: str, done: int, total: int | None) -> None:
+    def interrupt(done: float, total: float, current: str) -> None:
         if done > 300_000:
             raise KeyboardInterrupt
 

@@ -55,7 +55,7 @@ def test_pack_is_the_same_in_several_processes(tmp_path: Path) -> None:
     images = folder_of(tmp_path / "in", *[(24 + 4 * n, 30) for n in range(9)])
     pack(images, tmp_path / "one" / "index.json", processes=1)
     steps: list[int] = []
-    pack(images, tmp_path / "two" / "index.json", processes=2, progress=lambda what, done, total: steps.append(done))
+    pack(images, tmp_path / "two" / "index.json", processes=2, progress=lambda done, total, current: steps.append(done))
     for name in ("hr.npy", "lr.npy", "index.json"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert steps == list(range(1, 10))

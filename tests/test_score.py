@@ -55,7 +55,7 @@ def test_number_of_workers_changes_no_number(folders: tuple[Path, Path]) -> None
 
 def test_progress_reaches_all_images(folders: tuple[Path, Path]) -> None:
     calls: list[tuple[int, int]] = []
-    score_folders(*folders, lpips=None, progress=lambda done, total: calls.append((done, total)))
+    score_folders(*folders, lpips=None, progress=lambda done, total, current: calls.append((done, total)))
     assert calls == [(1, 3), (2, 3), (3, 3)]
 
 

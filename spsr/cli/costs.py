@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from spsr.cli.progress import progress
+from spsr.cli.progress_bar import progress_bar
 from spsr.config import Config
 from spsr.training.cost import Cost, training_cost
 
@@ -11,7 +11,7 @@ def costs(config: Config) -> Table:
     """What one training step of each method takes, counted."""
     trained = [name for name, method in config.methods.items() if method.source == "trained"]
     counted: dict[str, Cost] = {}
-    with progress("counting") as report:
+    with progress_bar("counting") as report:
         for done, name in enumerate(trained):
             report(done, len(trained), name)
             if (kind := _what_costs(config, name)) not in counted:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from spsr.cli.options import Configfile, Seed
-from spsr.cli.progress import progress
+from spsr.cli.progress_bar import progress_bar
 from spsr.config import load
 from spsr.evaluation.evaluate import evaluate as run
 
@@ -18,6 +18,6 @@ def evaluate(
     """Super-resolve and score every benchmark of a preset with one run of a method."""
     config = load(configfile)
     config.method(method)
-    with progress("evaluate") as report:
+    with progress_bar("evaluate") as report:
         for file in run(config, method, seed, report):
             print(file)

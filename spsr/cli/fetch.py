@@ -5,11 +5,11 @@ from typing import Annotated
 
 import typer
 
-from spsr.cli.progress import Report, progress
+from spsr.cli.progress_bar import progress_bar
 from spsr.config.validation import suggestion
 from spsr.data import collection
-from spsr.data.fetching.download import Progress
 from spsr.errors import InputError
+from spsr.progress import Progress
 
 
 def fetch(
@@ -37,7 +37,7 @@ def fetch(
     failures = []
     for name in wanted:
         try:
-            with progress(f"fetch {name}") as report:
+            with progress_bar(f"fetch {name}") as report:
                 for line in collection.fetch(name, folder, _in_megabytes(report)):
                     print(line)
         except InputError as error:
@@ -51,13 +51,11 @@ def fetch(
         )
 
 
-def _in_megabytes(report: Report) -> Progress:
-    def show(what: str, done: int, total: int | None) -> None:
-        if total is None:
-            report(0, 1, what)
-        elif total > 10**6:
-            report(done // 10**6, total // 10**6, f"MB of {what}")
+def _in_megabytes(report: Progress) -> Progress:
+    def show(done: float, total: float, current: str) -> None:
+        if total > 10**6:
+            report(done // 10**6, total // 10**6, f"MB of {current}")
         else:
-            report(done, total, what)
+            report(done, total or 1, current)
 
     return show

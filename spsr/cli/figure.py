@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from spsr.cli.options import Configfile
-from spsr.cli.progress import progress
+from spsr.cli.progress_bar import progress_bar
 from spsr.config import load
 from spsr.reporting.figures.catalogue import draw, draw_all, full_name
 
@@ -17,7 +17,7 @@ def figure(
     """Draw the paper's figures from a preset's results, as png and pdf."""
     config = load(configfile)
     if names == ["all"]:
-        with progress("figure") as report:
+        with progress_bar("figure") as report:
             reasons = draw_all(config, report)
         for name, reason in reasons.items():
             typer.echo(f"{name}: not drawn: {reason}")

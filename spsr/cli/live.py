@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 
-from spsr.cli.progress import Report
 from spsr.config import Config
+from spsr.progress import Progress
 
 
 def has_server() -> bool:
@@ -13,7 +13,7 @@ def has_server() -> bool:
     return os.environ.get("MLFLOW_TRACKING_URI", "").startswith(("http://", "https://"))
 
 
-def logged_live(config: Config, name: str, seed: int, report: Report) -> Report:
+def logged_live(config: Config, name: str, seed: int, report: Progress) -> Progress:
     """`report`, which at its first call also starts the sender of the run's curves; unchanged without a server.
 
     The sender is told of this process's end, however that comes, by the end of its input. It is never waited for.

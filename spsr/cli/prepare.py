@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from spsr.cli.options import Configfile
-from spsr.cli.progress import progress
+from spsr.cli.progress_bar import progress_bar
 from spsr.config import Config, load
 from spsr.config.preset import ImageSource
 from spsr.config.validation import suggestion
@@ -35,11 +35,11 @@ def prepare(
     """
     config = load(configfile)
     for name in names:
-        with progress(f"prepare {name}") as report:
+        with progress_bar(f"prepare {name}") as report:
             images = resolve(_source(config, name, literally=out is not None and configfile is None))
             if name == "training":
                 index = config.layout.training_pack if out is None else out / "training" / "index.json"
-                packed = pack(images, index, progress=lambda what, done, total: report(done, total or 0, what))
+                packed = pack(images, index, progress=report)
                 line = (
                     f"training: {len(packed.names)} images, {packed.hr.size / 1e6:.1f} MB of pixels in {index.parent}"
                 )
@@ -50,7 +50,7 @@ def prepare(
                     images,
                     folder,
                     border=border,
-                    progress=lambda what, done, total: report(done, total or 0, what),
+                    progress=report,
                 )
                 line = f"{name}: {passport['count']} images in {folder}"
                 line += "".join(f"\n{name}: warning: {problem}" for problem in passport["problems"])

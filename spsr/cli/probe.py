@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from spsr.cli.options import Configfile, MaxMinutes, Out, Restart, Seed
-from spsr.cli.progress import progress
+from spsr.cli.progress_bar import progress_bar
 from spsr.config import load
 from spsr.training.extraction.probe import probe_extractor
 
@@ -24,6 +24,6 @@ def probe(
     """
     config = load(configfile)
     config.extractor(extractor)
-    with progress(f"probe {extractor}") as report:
+    with progress_bar(f"probe {extractor}") as report:
         file = probe_extractor(config, extractor, seed, out, max_minutes=max_minutes, restart=restart, progress=report)
     print(file)

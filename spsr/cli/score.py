@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from spsr.cli.progress import progress
+from spsr.cli.progress_bar import progress_bar
 from spsr.evaluation import score_files
 from spsr.evaluation.ladder import protocol_ladder
 from spsr.evaluation.pairs import match_folders
@@ -30,16 +30,16 @@ def score(
     """Score super-resolved images: LPIPS, PSNR and SSIM as the paper computes them, and standard SSIM."""
     pairs = match_folders(sr_dir, hr_dir)
     network = None if lpips == "none" else lpips
-    with progress("score") as report:
-        frame = score_pairs(pairs, network, progress=lambda done, total: report(done, total, ""))
+    with progress_bar("score") as report:
+        frame = score_pairs(pairs, network, progress=report)
     if csv is not None:
         score_files.write_csv(frame, csv)
     if json is not None:
         score_files.write_json(frame, json, network)
     print_means(score_files.means_by_dataset(frame), network)
     if explain:
-        with progress("explain") as report:
-            rungs = protocol_ladder(pairs, progress=lambda done, total: report(done, total, ""))
+        with progress_bar("explain") as report:
+            rungs = protocol_ladder(pairs, progress=report)
         print_ladder(rungs)
 
 

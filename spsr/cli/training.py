@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from spsr.cli.live import logged_live
-from spsr.cli.progress import progress
+from spsr.cli.progress_bar import progress_bar
 from spsr.config import Config
 from spsr.errors import RunFailed
 from spsr.training.debug.autopsy import replay
@@ -33,7 +33,7 @@ def run(
     if replay_step is not None:
         _replay(name, seed, training, folder, replay_step)
         return
-    with progress(name) as report:
+    with progress_bar(name) as report:
         report = logged_live(config, name, seed, report) if out is None else report
         file = carry_out(training, folder, max_minutes=max_minutes, restart=restart, progress=report)
     print(file)

@@ -7,7 +7,7 @@ import typer
 
 from spsr import models
 from spsr.cli.options import Configfile, Seed
-from spsr.cli.progress import progress
+from spsr.cli.progress_bar import progress_bar
 from spsr.config import load
 from spsr.errors import InputError
 from spsr.evaluation.evaluate import load_upscaler
@@ -38,6 +38,6 @@ def upscale(
         model = models.from_checkpoint(checkpoint, scale=4)
     elif method is not None:
         model = load_upscaler(load(configfile), method, seed)
-    with progress("upscale") as report:
+    with progress_bar("upscale") as report:
         written = upscale_files(model, inputs, out, from_hr=from_hr, tile=tile, progress=report)
     print(f"{len(written)} image{'s' if len(written) != 1 else ''} in {out}")

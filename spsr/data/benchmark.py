@@ -7,13 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spsr.data.fetching.download import Progress, silent
 from spsr.data.hashing import file_hash
 from spsr.data.image_sets import ImageSet, read_hr
 from spsr.data.parallel import for_each
 from spsr.data.passport import passport
 from spsr.files import write_text
 from spsr.images import SCALE, degrade, write_png
+from spsr.progress import Progress, silent
 from spsr.resize import Border, imresize_stepwise_uint8
 
 
@@ -48,7 +48,7 @@ def prepare_benchmark(
     try:
         work = partial(_write, staging, images.crop, border)
         for done in for_each(work, list(images.files.items()), processes):
-            progress(name, done, len(images.files))
+            progress(done, len(images.files), name)
         content = {**passport(name, dict(images.files), registered=images.dataset), "prepared": settings}
         write_text(staging / "passport.json", json.dumps(content, indent=2) + "\n")
         shutil.rmtree(out, ignore_errors=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from spsr.data import datasets, registry, weights
-from spsr.data.fetching.download import Progress, silent
 from spsr.data.passport import write_passport
+from spsr.progress import Progress, silent
 
 
 def known() -> list[str]:

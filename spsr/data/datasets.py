@@ -8,7 +8,6 @@ from pathlib import Path
 
 from spsr.config.layout import resources
 from spsr.data.fetching.archives import extract, members
-from spsr.data.fetching.download import Progress, silent
 from spsr.data.fetching.sources import AnySource, obtain
 from spsr.data.hashing import SourceError
 from spsr.data.matching import ClashError, match
@@ -17,6 +16,7 @@ from spsr.data.spectrum import looks_upsampled
 from spsr.errors import InputError
 from spsr.files import alone, write_text
 from spsr.images import read_rgb
+from spsr.progress import Progress, silent
 
 _DEPTH = 3
 _SAMPLE = 20

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from spsr.data.fetching.download import Progress, silent
 from spsr.data.image_sets import ImageSet, read_hr
 from spsr.data.parallel import for_each
 from spsr.errors import InputError
 from spsr.files import write_text
 from spsr.images import SCALE, degrade
+from spsr.progress import Progress, silent
 
 _TURNED_BY_EXIF = (5, 6, 7, 8)
 _ORIENTATION = 0x0112
@@ -72,7 +72,7 @@ def pack(images: ImageSet, index: Path, *, processes: int | None = None, progres
         for part, length in zip(parts, (total, lr_total), strict=True):
             np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(length,)).flush()
         for done in for_each(partial(_write, parts[0], parts[1], images.crop), items, processes):
-            progress("training images", done, len(items))
+            progress(done, len(items), "training images")
         for part, name in zip(parts, ("hr", "lr"), strict=True):
             part.replace(index.with_name(f"{name}.npy"))
     finally:

@@ -11,12 +11,12 @@ from PIL import Image
 
 from spsr.config.config import CONFIGS
 from spsr.data import datasets
-from spsr.data.fetching.download import Progress, silent
 from spsr.data.hashing import file_hash
 from spsr.data.registry import dataset
 from spsr.data.spectrum import THRESHOLD, steepness
 from spsr.files import write_text
 from spsr.images import RGB, crop_to_multiple, read_rgb
+from spsr.progress import Progress, silent
 
 
 def pixel_hash(image: RGB) -> str:
@@ -57,7 +57,7 @@ def passport(
     images = []
     for position, (image, file) in enumerate(files.items()):
         images.append(_image(registered, image, file))
-        progress(f"passport of {name}", position + 1, len(files))
+        progress(position + 1, len(files), f"passport of {name}")
     content: dict[str, Any] = {"name": name, "source": str(next(iter(files.values())).parent)}
     if registered is not None:
         entry = dataset(registered)

@@ -5,12 +5,12 @@ import shutil
 from pathlib import Path
 
 from spsr.config.layout import resources
-from spsr.data.fetching.download import Progress, silent
 from spsr.data.fetching.sources import AnySource, obtain
 from spsr.data.hashing import SourceError, check_file, file_hash
 from spsr.data.registry import Weight, weight
 from spsr.errors import InputError
 from spsr.files import alone, atomic_path, write_text
+from spsr.progress import Progress, silent
 
 
 def stored(name: str) -> Path:

@@ -1,6 +1,5 @@
 """A method on every benchmark of a preset: super-resolved images and their scores."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -15,12 +14,12 @@ from spsr.evaluation.probability_maps import upscale_with_maps
 from spsr.evaluation.score import score_pairs
 from spsr.evaluation.score_files import write_csv
 from spsr.evaluation.upscale import Upscaler, upscale_files
+from spsr.progress import Progress, silent
 
-Progress = Callable[[float, float, str], None]
 """Called with the number of finished benchmarks, of all of them, and the name of the current one."""
 
 
-def evaluate(config: Config, name: str, seed: int, progress: Progress | None = None) -> list[Path]:
+def evaluate(config: Config, name: str, seed: int, progress: Progress = silent) -> list[Path]:
     """Super-resolve and score every benchmark with one run of a method.
 
     Images go to `Layout.images`, per-image scores to `Layout.scores`, and where LPIPS finds a difference to
@@ -40,8 +39,7 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress | None = N
     written = []
     benchmarks = config.preset.data.benchmarks
     for done, dataset in enumerate(benchmarks):
-        if progress:
-            progress(done, len(benchmarks), f"{name} on {dataset}")
+        progress(done, len(benchmarks), f"{name} on {dataset}")
         originals = layout.benchmark(dataset) / "HR"
         if not layout.passport(dataset).is_file():
             if benchmarks[dataset].optional:
@@ -57,8 +55,7 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress | None = N
         pairs = match_folders(images, originals)
         write_csv(score_pairs(pairs, config.preset.lpips, maps=maps, workers=workers), target)
         written.append(target)
-    if progress:
-        progress(len(benchmarks), len(benchmarks), name)
+    progress(len(benchmarks), len(benchmarks), name)
     return written
 
 

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy.ndimage import uniform_filter
 
 from spsr.evaluation.pairs import Pair, read_pair
-from spsr.evaluation.score import Progress
 from spsr.images import RGB
 from spsr.metrics.fidelity import SHAVE, check_pair, psnr_of_channels, shave
 from spsr.metrics.luma import luma, luma_unrounded
 from spsr.metrics.structural import WINDOW, downsampling_factor, shrink, ssim_index
+from spsr.progress import Progress, silent
 
 Channels = NDArray[np.generic]
 Similarity = Callable[[Channels, Channels], float]
@@ -84,7 +84,7 @@ DETOURS = (
 """The paper's protocol with one change."""
 
 
-def protocol_ladder(pairs: Mapping[str, Pair], progress: Progress | None = None) -> pd.DataFrame:
+def protocol_ladder(pairs: Mapping[str, Pair], progress: Progress = silent) -> pd.DataFrame:
     """The mean PSNR and SSIM of `pairs` under every variant of the protocol.
 
     Returns:
@@ -101,8 +101,7 @@ def protocol_ladder(pairs: Mapping[str, Pair], progress: Progress | None = None)
         sr, hr = read_pair(name, pair)
         check_pair(sr, hr, smallest=WINDOW)
         scores[number] = [_scores(variant, sr, hr) for variant in variants]
-        if progress:
-            progress(number + 1, len(pairs))
+        progress(number + 1, len(pairs), name)
     means = scores.mean(axis=0)
     top = len(STEPS) - 1
     reference = [max(row - 1, 0) if row <= top else top for row in range(len(variants))]

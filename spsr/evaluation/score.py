@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,11 +17,11 @@ from spsr.evaluation.score_files import COLUMNS
 from spsr.images import RGB
 from spsr.metrics import METRICS
 from spsr.metrics.fidelity import ssim_both
+from spsr.progress import Progress, silent
 
 if TYPE_CHECKING:
     from spsr.metrics.lpips import Lpips, Network
 
-Progress = Callable[[int, int], None]
 """Called with the number of finished images and of all of them."""
 
 _MOST_WORKERS = 8
@@ -34,7 +34,7 @@ def score_pairs(
     backbone: Path | None = None,
     maps: Path | None = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> pd.DataFrame:
     """Measure every pair; one row each, in the order of `pairs`.
 
@@ -76,7 +76,7 @@ def _measure_all(
     distance: "Lpips | None",
     maps: Path | None,
     workers: int,
-    progress: Progress | None,
+    progress: Progress,
 ) -> pd.DataFrame:
     rows: dict[str, dict[str, float]] = {}
     problems: dict[str, InputError] = {}
@@ -88,8 +88,7 @@ def _measure_all(
                     rows[futures[future]] = future.result()
                 except InputError as error:
                     problems[futures[future]] = error
-                if progress:
-                    progress(done, len(pairs))
+                progress(done, len(pairs), futures[future])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -14,6 +14,7 @@ from spsr.errors import InputError
 from spsr.evaluation.split import split_at_upsampling
 from spsr.images import RGB, SCALE, bicubic, by_stem, degrade, image_index, read_rgb, select_role, write_png
 from spsr.models.inference import inferring, run, to_input
+from spsr.progress import Progress, silent
 from spsr.resize import imresize, to_uint8
 
 Upscaler = nn.Module | Literal["bicubic"]
@@ -35,9 +36,6 @@ Window = tuple[slice, slice]
 
 TileProgress = Callable[[float], None]
 """Called with the finished fraction of an image."""
-
-Progress = Callable[[float, int, str], None]
-"""Called with the number of finished images (a fraction within one), of all of them, and the name of the current."""
 
 
 def upscale_image(
@@ -131,7 +129,7 @@ def upscale_files(
     from_hr: bool = False,
     tile: int = TILE,
     overlap: int = OVERLAP,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> list[Path]:
     """Super-resolve image files and folders of them into `out_dir`, as PNG under the stem of each input.
 
@@ -166,8 +164,7 @@ def upscale_files(
         except InputError as error:
             raise InputError(f"{source}: {error}") from error
         write_png(targets[stem], result)
-        if progress:
-            progress(number + 1, len(images), stem)
+        progress(number + 1, len(images), stem)
     return list(targets.values())
 
 
@@ -231,7 +228,5 @@ def _pieces(length: int, tile: int, overlap: int) -> list[_Piece]:
     ]
 
 
-def _tile_report(progress: Progress | None, number: int, total: int, stem: str) -> TileProgress | None:
-    if progress is None:
-        return None
+def _tile_report(progress: Progress, number: int, total: int, stem: str) -> TileProgress:
     return lambda fraction: progress(number + fraction, total, stem)

@@ -10,7 +10,6 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ import yaml
 
 from spsr.config import Config
 from spsr.files import alone
+from spsr.progress import Progress, silent
 from spsr.results.curves import Points, curves
 from spsr.results.runs import Run, finished_runs
 from spsr.tracking.experiment import (
@@ -63,11 +63,11 @@ class Imported:
     unchanged: list[str]
 
 
-def track(config: Config, progress: Callable[[int, int], None] | None = None) -> Imported:
+def track(config: Config, progress: Progress = silent) -> Imported:
     """Import every finished run of a preset into MLflow, one MLflow run for each (method or extractor, seed).
 
     Args:
-        progress: called after each run with the number of looked-at runs and of all of them.
+        progress: called after each run.
 
     Raises:
         InputError: a file of a run is broken.
@@ -87,8 +87,7 @@ def track(config: Config, progress: Callable[[int, int], None] | None = None) ->
         done = Imported(uri, experiment_name(config), [], [], [], [])
         for number, run in enumerate(runs, start=1):
             _import(client, experiment, run, known.get(run.title), done)
-            if progress is not None:
-                progress(number, len(runs))
+            progress(number, len(runs), run.title)
         if config.layout.report.is_file():
             _log_report(client, experiment, config, known.get(REPORT))
         return done

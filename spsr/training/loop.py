@@ -13,6 +13,7 @@ from spsr.config import Compute, TrainingSettings
 from spsr.errors import InputError, RunFailed, Stopped
 from spsr.files import write_text
 from spsr.models import checkpoint as models
+from spsr.progress import Progress, silent
 from spsr.training import checkpoints, distributed, events, record
 from spsr.training.debug.autopsy import diagnosis, first_non_finite
 from spsr.training.ledger import Ledger, peak_tflops
@@ -20,9 +21,6 @@ from spsr.training.seeding import seed_step
 from spsr.training.stopping import StopRequest
 from spsr.training.task import Task, device_of
 from spsr.training.validation import Validation
-
-Progress = Callable[[float, float, str], None]
-"""Called with the steps that are done, their total, and a line of losses and rates."""
 
 AUTOPSY_SECONDS = 600
 
@@ -94,7 +92,7 @@ class _Run:
         content = self._content() | {"task": state, "window": self.window.state_dict()}
         return checkpoints.save(self.folder, self.step, content)
 
-    def finish(self, progress: Progress | None) -> None:
+    def finish(self, progress: Progress) -> None:
         """Write the weights and events of the finished run."""
         model = self.task.model.state_dict()
         if (bad := first_non_finite(model)) is not None:
@@ -102,15 +100,14 @@ class _Run:
         if self.writes:
             checkpoints.save_final(self.folder, self._content() | {"model": model})
             self.publish()
-        if progress is not None:
-            progress(self.step, self.step, f"finished: {self.out / record.MODEL}")
+        progress(self.step, self.step, f"finished: {self.out / record.MODEL}")
 
     def publish(self) -> None:
         """Write `events.jsonl` and `model.safetensors`, the latter last: it marks a finished run."""
         write_text(self.out / record.EVENTS, "".join(self.lines))
         models.save(self.task.model, self.out / record.MODEL)
 
-    def log(self, progress: Progress | None) -> None:
+    def log(self, progress: Progress) -> None:
         """Read the window and append one event."""
         losses = self.window.read()
         line = events.line(self.step, self.schedule.learning_rate_at(self.step - 1), losses)
@@ -120,24 +117,22 @@ class _Run:
             with (self.out / record.EVENTS).open("a", encoding="utf-8") as stream:
                 stream.write(line)
         rates = self.ledger.read(self.step)
-        if progress is not None:
-            shown = " ".join(f"{name} {value:.4g}" for name, value in losses.items())
-            progress(self.step, self.schedule.iterations, f"{shown} | {rates}")
+        shown = " ".join(f"{name} {value:.4g}" for name, value in losses.items())
+        progress(self.step, self.schedule.iterations, f"{shown} | {rates}")
 
-    def validate(self, validation: Validation, progress: Progress | None) -> None:
+    def validate(self, validation: Validation, progress: Progress) -> None:
         """Look at the model; on the process that writes only."""
         began = perf_counter()
         measured = validation.measure(self.task.model)
         self.ledger.validated(self.step, perf_counter() - began, measured)
-        if progress is not None:
-            shown = " ".join(f"{name} {value:.4g}" for name, value in measured.items())
-            progress(self.step, self.schedule.iterations, f"validation: {shown}")
+        shown = " ".join(f"{name} {value:.4g}" for name, value in measured.items())
+        progress(self.step, self.schedule.iterations, f"validation: {shown}")
 
     def steps_in(self, seconds: float) -> float:
         """Steps that this execution takes in so many seconds."""
         return seconds * (self.step - self.first + 1) / (perf_counter() - self.began)
 
-    def train(self, stop: StopRequest, progress: Progress | None) -> None:
+    def train(self, stop: StopRequest, progress: Progress) -> None:
         """Take the remaining steps."""
         self.first, self.began = self.step, perf_counter()
         iterations = self.schedule.iterations
@@ -169,7 +164,7 @@ def run(
     validation: Validation | None = None,
     max_minutes: float | None = None,
     restart: record.Restart = False,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> None:
     """Train `task` until its schedule ends, from wherever an earlier execution in `out` was interrupted.
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from spsr.config import Config, TrainingSettings
 from spsr.data.hashing import file_hash
 from spsr.errors import InputError
+from spsr.progress import Progress, silent
 from spsr.training import loop, record
 from spsr.training.task import Task
 from spsr.training.validation import Validation
@@ -34,7 +35,7 @@ def carry_out(
     *,
     max_minutes: float | None = None,
     restart: record.Restart = False,
-    progress: loop.Progress | None = None,
+    progress: Progress = silent,
 ) -> Path:
     """Train, or go on, in `out`; where the run is finished already nothing is built.
 

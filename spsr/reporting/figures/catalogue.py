@@ -11,6 +11,7 @@ from spsr.config import Config
 from spsr.config.figure import FigureData, figure_data
 from spsr.config.validation import suggestion
 from spsr.errors import InputError
+from spsr.progress import Progress, silent
 from spsr.reporting.figures import accuracies, branch, comparison, edge, features, gradients, losses, sampling, votes
 from spsr.reporting.figures.style import COLUMN_WIDTH, save_figure, style
 
@@ -79,20 +80,18 @@ def draw(config: Config, name: str) -> list[Path]:
         return FIGURES[full_name(name)](config, config.layout.figures)
 
 
-def draw_all(config: Config, progress: Callable[[int, int, str], None] | None = None) -> dict[str, str]:
+def draw_all(config: Config, progress: Progress = silent) -> dict[str, str]:
     """Draw every figure. One that has nothing to show is a blank that says why; these reasons are returned."""
     reasons = {}
     for done, name in enumerate(FIGURES):
-        if progress is not None:
-            progress(done, len(FIGURES), name)
+        progress(done, len(FIGURES), name)
         try:
             draw(config, name)
         except InputError as error:
             reasons[name] = str(error)
             with style():
                 save_figure(_blank(name, str(error)), config.layout.figures, name, config.preset.mark)
-    if progress is not None:
-        progress(len(FIGURES), len(FIGURES), "")
+    progress(len(FIGURES), len(FIGURES), "")
     return reasons
 
 

@@ -20,6 +20,7 @@ from spsr.images import RGB, image_index, read_rgb
 from spsr.models import from_checkpoint
 from spsr.models.cost import forward_flops
 from spsr.models.nse import CHANNELS
+from spsr.progress import Progress, silent
 from spsr.tensors import channels_first
 from spsr.training import loop, record
 from spsr.training.extraction import jigsaw
@@ -51,7 +52,7 @@ def probe_extractor(
     *,
     max_minutes: float | None = None,
     restart: record.Restart = False,
-    progress: loop.Progress | None = None,
+    progress: Progress = silent,
 ) -> Path:
     """Train fresh heads on the frozen extractor `name` and test them on every benchmark of the preset.
 
@@ -117,7 +118,7 @@ def _train_head(
     out: Path,
     max_minutes: float | None,
     restart: record.Restart,
-    progress: loop.Progress | None,
+    progress: Progress,
 ) -> nn.Module:
     pack = open_pack(config.layout.training_pack)
     inputs = {

@@ -2,20 +2,20 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 
-Report = Callable[[float, float, str], None]
-"""Called with how much is done, of how much, and what is at hand."""
+from spsr.progress import Progress
 
 _SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
-def progress(title: str) -> Iterator[Report]:
+def progress_bar(title: str) -> Iterator[Progress]:
     """Yield a function to report progress to; it shows a bar on a terminal and a line now and then elsewhere."""
     if not sys.stderr.isatty():
         yield _plain(title)
@@ -27,12 +27,12 @@ def progress(title: str) -> Iterator[Report]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[current]}"),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task(title, total=None, current="")
         yield lambda done, total, current: bars.update(task, completed=done, total=total, current=current)
 
 
-def _plain(title: str) -> Report:
+def _plain(title: str) -> Progress:
     last = -_SECONDS_BETWEEN_LINES
 
     def line(done: float, total: float, current: str) -> None:
