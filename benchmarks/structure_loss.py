@@ -24,7 +24,7 @@ from spsr.data import weights
 from spsr.images import RGB, bicubic, crop_to_multiple, degrade, image_index, read_rgb
 from spsr.losses import Objective
 from spsr.models import from_checkpoint
-from spsr.models.cost import forward_backward_flops, forward_flops
+from spsr.models.flops import forward_backward_flops, forward_flops
 from spsr.training import cost
 from spsr.training.frozen import FrozenNetworks, load_nse, load_vgg19
 from spsr.training.objective import build_objective

@@ -9,7 +9,7 @@ from spsr.config import Config
 from spsr.config.settings import NATURALNESS
 from spsr.data import weights
 from spsr.models import build
-from spsr.models.checkpoint import save
+from spsr.models.checkpoint import to_checkpoint
 from spsr.models.layers import initialise
 from spsr.models.resnet import ResNet18
 from spsr.models.vgg import VGG19
@@ -28,10 +28,10 @@ def write_random_weights(config: Config) -> None:
         save_file({key: value.contiguous() for key, value in state.items()}, file)
     write_starting_points(config)
     judge = build(NATURALNESS, **config.size(NATURALNESS))
-    save(judge, _folder_of(config.layout.model(NATURALNESS, config.seeds(NATURALNESS)[0])))
+    to_checkpoint(judge, _folder_of(config.layout.model(NATURALNESS, config.seeds(NATURALNESS)[0])))
     for name, extractor in config.extractors.items():
         if extractor.network == "nse":
-            save(build("nse"), _folder_of(config.layout.model(name, config.seeds(name)[0])))
+            to_checkpoint(build("nse"), _folder_of(config.layout.model(name, config.seeds(name)[0])))
 
 
 def write_starting_points(config: Config) -> None:
@@ -40,7 +40,7 @@ def write_starting_points(config: Config) -> None:
         generator = config.method(name).generator
         assert generator is not None
         network = build(generator.name, **config.generator_size(name))
-        save(network, _folder_of(config.layout.model(name, config.seeds(name)[0])))
+        to_checkpoint(network, _folder_of(config.layout.model(name, config.seeds(name)[0])))
 
 
 def _folder_of(file: Path) -> Path:

@@ -16,7 +16,7 @@ from spsr.data.image_sets import ImageSet
 from spsr.data.pack import pack
 from spsr.errors import InputError
 from spsr.images import write_png
-from spsr.models import architecture, build, from_checkpoint, save
+from spsr.models import architecture, build, from_checkpoint, to_checkpoint
 from spsr.pipeline import Pipeline
 from spsr.reporting.tables.formats import make_table
 from spsr.training.method import input_hashes
@@ -168,7 +168,7 @@ def test_a_checkpoint_can_name_no_code_outside_the_current_folder(tmp_path: Path
     network = build("srresnet", features=4, blocks=1)
     vars(network)["architecture"] = "../elsewhere/net.py:Net"
     (tmp_path / "elsewhere" / "net.py").write_text("raise SystemExit('was run')")
-    save(network, "model.safetensors")
+    to_checkpoint(network, "model.safetensors")
     with pytest.raises(InputError, match="lies outside the current folder"):
         from_checkpoint("model.safetensors")
 
@@ -178,7 +178,7 @@ def test_a_checkpoint_can_call_nothing_but_a_network(tmp_path: Path, monkeypatch
     network = build("srresnet", features=4, blocks=1)
     Path("kept").mkdir()
     vars(network).update(architecture="shutil:rmtree", size={"path": "kept"})
-    save(network, "model.safetensors")
+    to_checkpoint(network, "model.safetensors")
     with pytest.raises(InputError, match="no class of"):
         from_checkpoint("model.safetensors")
     assert Path("kept").is_dir()

@@ -6,7 +6,7 @@ import torch
 from spsr.config import load
 from spsr.data.inputs import weights_file
 from spsr.errors import InputError
-from spsr.models import build, save
+from spsr.models import build, to_checkpoint
 from spsr.training.frozen import load_extractor, load_nse
 
 
@@ -19,7 +19,7 @@ def config(tmp_path, monkeypatch):
 def test_an_extractor_is_loaded_frozen(config):
     torch.manual_seed(0)
     network = build("nse")
-    save(network, config.layout.model("nse_j", 0))
+    to_checkpoint(network, config.layout.model("nse_j", 0))
     loaded = load_extractor(config, "nse_j")
     images = torch.rand(1, 3, 44, 40)
     assert not loaded.training
@@ -35,6 +35,6 @@ def test_a_missing_extractor_names_the_command_that_makes_it(config):
 
 def test_another_network_is_refused(tmp_path):
     file = tmp_path / "model.safetensors"
-    save(build("predictor"), file)
+    to_checkpoint(build("predictor"), file)
     with pytest.raises(InputError, match="'predictor', not a NSE"):
         load_nse(file)

@@ -82,7 +82,7 @@ def test_a_comparison_shows_the_pixels_of_the_results(toy: Config) -> None:
 
 
 def test_the_branch_of_a_trained_model_is_shown(toy: Config) -> None:
-    from spsr.models import build, save
+    from spsr.models import build, to_checkpoint
     from spsr.reporting.figures.branch import with_and_without_branch
     from spsr.reporting.figures.gradients import branch_output
 
@@ -91,7 +91,7 @@ def test_the_branch_of_a_trained_model_is_shown(toy: Config) -> None:
     assert picture is not None
     assert branch_output(toy, picture) is None
     toy.layout.model("spsr_g", 0).parent.mkdir(parents=True)
-    save(build("spsr", **toy.generator_size("spsr_g")), toy.layout.model("spsr_g", 0))
+    to_checkpoint(build("spsr", **toy.generator_size("spsr_g")), toy.layout.model("spsr_g", 0))
     shown = branch_output(toy, picture)
     assert shown is not None
     assert shown.shape == picture.hr.shape[:2]

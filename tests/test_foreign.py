@@ -16,7 +16,7 @@ from spsr.evaluation import evaluate as evaluation
 from spsr.evaluation.score import score_pairs
 from spsr.evaluation.score_files import read_csv
 from spsr.images import write_png
-from spsr.models import build, save
+from spsr.models import build, to_checkpoint
 from spsr.models.rrdb import old_sr_branch
 from spsr.reporting.tables.formats import make_table
 
@@ -165,7 +165,7 @@ def replace_an_image_by_a_smaller_one() -> None:
             id="another scale",
         ),
         pytest.param(
-            lambda: save(build("nse"), "theirs.safetensors"),
+            lambda: to_checkpoint(build("nse"), "theirs.safetensors"),
             {"from_checkpoint": "theirs.safetensors"},
             "theirs.safetensors: holds the network 'nse', which makes no images",
             id="no generator",

@@ -17,7 +17,7 @@ from torch import nn
 from spsr.config import CONFIGS, Config, load
 from spsr.errors import InputError
 from spsr.losses import AdversarialLoss, Views
-from spsr.losses.objective import Loss
+from spsr.losses.weighted_sum import Loss
 from spsr.models.discriminator import VggDiscriminator
 from spsr.models.natsr import NMD, SpectralDiscriminator
 from spsr.models.nse import NSE

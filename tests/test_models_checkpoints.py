@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from spsr import models
 from spsr.errors import InputError
-from spsr.models.checkpoint import describe, from_checkpoint, save
+from spsr.models.checkpoint import describe, from_checkpoint, to_checkpoint
 from spsr.models.edsr import DIV2K_MEAN
 from spsr.models.initialise import initialise_from
 from spsr.models.networks import recognise
@@ -177,25 +177,25 @@ def test_esrgan_keys_are_those_of_the_released_checkpoint(golden: Path, tmp_path
 def test_own_files_round_trip_with_the_same_bytes(tmp_path: Path, name: str) -> None:
     network = models.build(name, features=4, blocks=2)
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
-    save(network, first, method="a", seed="0")
+    to_checkpoint(network, first, method="a", seed="0")
     loaded = from_checkpoint(first)
     assert same_weights(loaded, network)
     assert models.architecture(loaded) == models.architecture(network)
-    save(loaded, second, seed="0", method="a")
+    to_checkpoint(loaded, second, seed="0", method="a")
     assert first.read_bytes() == second.read_bytes()
 
 
 def test_sizes_that_the_keys_do_not_show_survive(tmp_path: Path) -> None:
     network = models.build("spsr", features=4, growth=4, blocks=4, taps=(1, 1, 2, 4))
-    save(network, tmp_path / "taps.safetensors")
+    to_checkpoint(network, tmp_path / "taps.safetensors")
     assert from_checkpoint(tmp_path / "taps.safetensors").taps == (1, 1, 2, 4)
     network = models.build("edsr", features=4, blocks=1, residual_scale=0.3)
-    save(network, tmp_path / "edsr.safetensors")
+    to_checkpoint(network, tmp_path / "edsr.safetensors")
     assert from_checkpoint(tmp_path / "edsr.safetensors").body[0].scale == 0.3
 
 
 def test_loading_leaves_the_random_state_alone(tmp_path: Path) -> None:
-    save(models.build("srresnet", features=4, blocks=1), tmp_path / "m.safetensors")
+    to_checkpoint(models.build("srresnet", features=4, blocks=1), tmp_path / "m.safetensors")
     before = torch.get_rng_state()
     from_checkpoint(tmp_path / "m.safetensors")
     assert torch.equal(before, torch.get_rng_state())
@@ -332,7 +332,7 @@ def test_any_truncated_file_is_refused(tmp_path_factory: pytest.TempPathFactory,
     whole = folder / f"whole{suffix}"
     network = models.build("srresnet_bn", features=4, blocks=1)
     if suffix == ".safetensors":
-        save(network, whole)
+        to_checkpoint(network, whole)
     elif suffix == ".h5":
         write_keras(whole, network)
     else:
@@ -425,10 +425,10 @@ def test_a_size_of_earlier_versions_is_read_if_it_is_the_only_one_left(
 def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "m.safetensors"
     network = models.build("edsr", features=4, blocks=1)
-    save(network, path)
+    to_checkpoint(network, path)
     before = path.read_bytes()
     monkeypatch.setattr("spsr.tensors.to_safetensors", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        save(network, path)
+        to_checkpoint(network, path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

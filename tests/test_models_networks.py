@@ -11,8 +11,8 @@ from torch import nn
 from spsr.errors import InputError
 from spsr.metrics.torchvision_ops import declare_torchvision_ops
 from spsr.models import GENERATORS, build
-from spsr.models.cost import forward_backward_flops, forward_flops
 from spsr.models.discriminator import VggDiscriminator
+from spsr.models.flops import forward_backward_flops, forward_flops
 from spsr.models.gradient import gradient_map
 from spsr.models.nse import NSE, RECEPTIVE_FIELD, STRIDE
 from spsr.models.resnet import ResNet18

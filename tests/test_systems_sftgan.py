@@ -19,7 +19,7 @@ from spsr.evaluation.probability_maps import read_maps, upscale_with_maps
 from spsr.evaluation.score import score_pairs
 from spsr.images import read_rgb, write_png
 from spsr.losses import AuxiliaryClassifierLoss, Objective, PixelLoss, Views
-from spsr.models import build, from_checkpoint, save
+from spsr.models import build, from_checkpoint, to_checkpoint
 from spsr.models.bicubic import enlarge
 from spsr.models.initialise import initialise_from
 from spsr.models.outdoor_scene import OutdoorSceneSeg
@@ -292,7 +292,7 @@ def test_evaluation_takes_the_folder_that_the_preset_names(tmp_path: Path, monke
     for dataset in config.preset.data.benchmarks:
         config.layout.passport(dataset).write_text("{}")
     config.layout.model("sftgan", 0).parent.mkdir(parents=True)
-    save(build("sftgan", **SMALL), config.layout.model("sftgan", 0))
+    to_checkpoint(build("sftgan", **SMALL), config.layout.model("sftgan", 0))
     with pytest.raises(InputError, match=r"maps/\w+: no such folder"):
         evaluation.evaluate(config, "sftgan", 0)
     for dataset in config.preset.data.benchmarks:

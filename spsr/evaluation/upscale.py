@@ -13,7 +13,7 @@ from torch import nn
 from spsr.errors import InputError
 from spsr.evaluation.split import split_at_upsampling
 from spsr.images import RGB, SCALE, bicubic, by_stem, degrade, image_index, read_rgb, select_role, write_png
-from spsr.models.inference import inferring, run, to_input
+from spsr.models.inference import inferring, super_resolve, to_input
 from spsr.progress import Progress, silent
 from spsr.resize import imresize, to_uint8
 
@@ -76,14 +76,16 @@ def upscale_image(
         large = image.shape[0] * image.shape[1] > tile * tile
         split = split_at_upsampling(model) if large else None
         if split is None:
-            return _tiled(image.shape, tile, overlap, lambda at, _: run(model, to_input(image[at], model)), report)
+            return _tiled(
+                image.shape, tile, overlap, lambda at, _: super_resolve(model, to_input(image[at], model)), report
+            )
 
         def block(at: Window, block_report: TileProgress) -> RGB:
             lr = to_input(image[at], model)
             features, size = split.extract(lr), lr.shape[2:]
 
             def reconstruct(inner: Window, _: TileProgress) -> RGB:
-                return run(split.reconstruct, *split.window(features, size, *inner))
+                return super_resolve(split.reconstruct, *split.window(features, size, *inner))
 
             return _tiled(size, tile, split.context, reconstruct, block_report)
 

@@ -4,9 +4,9 @@ from spsr.losses.adversarial import AdversarialLoss
 from spsr.losses.auxiliary import AuxiliaryClassifierLoss
 from spsr.losses.comparisons import Measured, PerceptualLoss, PixelLoss, StructureLoss, pixel_loss
 from spsr.losses.custom import CustomLoss
-from spsr.losses.naturalness import NaturalnessLoss
-from spsr.losses.objective import Objective
+from spsr.losses.manifold import NaturalnessLoss
 from spsr.losses.views import Views
+from spsr.losses.weighted_sum import Objective
 
 __all__ = [
     "AdversarialLoss",

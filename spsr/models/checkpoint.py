@@ -23,7 +23,7 @@ EARLIER_SIZES = {"scale": 4, "design": "A", "variant": "pytorch"}
 log = logging.getLogger(__name__)
 
 
-def save(model: nn.Module, path: Path | str, **metadata: str) -> None:
+def to_checkpoint(model: nn.Module, path: Path | str, **metadata: str) -> None:
     """Write a network that `spsr.models.build` made as safetensors, atomically; one network gives the same bytes.
 
     Args:

@@ -29,7 +29,7 @@ def to_input(image: RGB, network: nn.Module) -> torch.Tensor:
     return pixels.to(parameter.device, parameter.dtype) / 255
 
 
-def run(network: nn.Module, *inputs: torch.Tensor) -> RGB:
+def super_resolve(network: nn.Module, *inputs: torch.Tensor) -> RGB:
     """The first output of a network as uint8 sH×sW×3: clipped to [0, 1], times 255, rounded."""
     output = network(*inputs)
     sr: torch.Tensor = output[0] if isinstance(output, tuple | list) else output

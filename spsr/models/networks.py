@@ -38,7 +38,7 @@ NETWORKS = GENERATORS | {
 def build(name: str, **size: Any) -> nn.Module:
     """Build a network by name with fresh weights.
 
-    The network carries `architecture` (its name) and `size` (all its sizes), which `save` writes down.
+    The network carries `architecture` (its name) and `size` (all its sizes), which `to_checkpoint` writes down.
 
     Args:
         name: `rrdb`, `spsr`, `edsr`, `srresnet`, `srresnet_bn`, `rcan`, `frsr` or `sftgan` (generators: `N x 3 x h x w`

@@ -15,7 +15,10 @@ from torch.nn import functional
 from spsr.config.settings import MAP_PROVIDERS, MAP_WEIGHTS
 from spsr.data import weights
 from spsr.errors import InputError
+from spsr.metrics.torchvision_ops import declare_torchvision_ops
 from spsr.models.bicubic import enlarge
+from spsr.models.checkpoint import read_state
+from spsr.models.outdoor_scene import OutdoorSceneSeg
 from spsr.models.vgg import imagenet_normalise, load_strictly
 
 CATEGORIES = ("background", "sky", "water", "grass", "mountain", "building", "plant", "animal")
@@ -115,9 +118,6 @@ def colour_rule(images: Tensor) -> Tensor:
 
 @lru_cache(maxsize=1)
 def _outdoor_scene() -> Provider:
-    from spsr.models.checkpoint import read_state
-    from spsr.models.outdoor_scene import OutdoorSceneSeg
-
     file = weights.path(MAP_WEIGHTS["outdoor_scene"])
     with torch.random.fork_rng(devices=[]):
         network = OutdoorSceneSeg()
@@ -129,9 +129,6 @@ def _outdoor_scene() -> Provider:
 
 @lru_cache(maxsize=1)
 def _deeplab() -> Provider:
-    from spsr.metrics.torchvision_ops import declare_torchvision_ops
-    from spsr.models.checkpoint import read_state
-
     declare_torchvision_ops()
     from torchvision.models.segmentation import deeplabv3_resnet50
 

@@ -11,7 +11,7 @@ from spsr.config import Config
 from spsr.config.settings import NATURALNESS
 from spsr.data.inputs import training_inputs
 from spsr.models import build
-from spsr.models.cost import forward_backward_flops
+from spsr.models.flops import forward_backward_flops
 from spsr.training import cost
 from spsr.training.memory import counting_saved_tensors
 from spsr.training.method import step_samples

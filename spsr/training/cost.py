@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from spsr.config import Compute, Config
 from spsr.models import build
-from spsr.models.cost import forward_flops
+from spsr.models.flops import forward_flops
 from spsr.training.frozen import fresh_frozen
 from spsr.training.objective import build_objective, replicas
 from spsr.training.patches import Batch

@@ -12,7 +12,7 @@ import torch
 from spsr.config import Compute, TrainingSettings
 from spsr.errors import InputError, RunFailed, Stopped
 from spsr.files import write_text
-from spsr.models import checkpoint as models
+from spsr.models import to_checkpoint
 from spsr.progress import Progress, silent
 from spsr.training import checkpoints, distributed, events, record
 from spsr.training.debug.autopsy import diagnosis, first_non_finite
@@ -105,7 +105,7 @@ class _Run:
     def publish(self) -> None:
         """Write `events.jsonl` and `model.safetensors`, the latter last: it marks a finished run."""
         write_text(self.out / record.EVENTS, "".join(self.lines))
-        models.save(self.task.model, self.out / record.MODEL)
+        to_checkpoint(self.task.model, self.out / record.MODEL)
 
     def log(self, progress: Progress) -> None:
         """Read the window and append one event."""

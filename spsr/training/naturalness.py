@@ -15,7 +15,7 @@ from spsr.data.pack import Pack, open_pack
 from spsr.errors import InputError
 from spsr.models import build
 from spsr.models.bicubic import enlarge
-from spsr.models.cost import forward_backward_flops
+from spsr.models.flops import forward_backward_flops
 from spsr.training import distributed
 from spsr.training.extraction.pretrain import without
 from spsr.training.optimiser import adam, set_learning_rate

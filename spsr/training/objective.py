@@ -18,7 +18,7 @@ from spsr.losses import (
     PerceptualLoss,
     pixel_loss,
 )
-from spsr.losses.objective import Loss
+from spsr.losses.weighted_sum import Loss
 from spsr.models.discriminator import VggDiscriminator
 from spsr.models.natsr import SpectralDiscriminator
 from spsr.models.segmentation import BACKGROUND, categories

@@ -14,7 +14,7 @@ from spsr.config import Config
 from spsr.errors import InputError
 from spsr.images import RGB, image_index, read_rgb
 from spsr.metrics import psnr
-from spsr.models.inference import inferring, run, to_input
+from spsr.models.inference import inferring, super_resolve, to_input
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Validation:
     def measure(self, generator: nn.Module) -> dict[str, float]:
         """`BENCHMARK/psnr` in dB, as the tables' protocol has it; the generator is left as it was."""
         with inferring(generator):
-            values = [psnr(run(generator, to_input(lr, generator)), hr) for lr, hr in self.pairs]
+            values = [psnr(super_resolve(generator, to_input(lr, generator)), hr) for lr, hr in self.pairs]
         return {f"{self.benchmark}/psnr": float(np.mean(values))}
 
 

@@ -9,8 +9,8 @@ from spsr.config import Config, Extractor, Schedule
 from spsr.data.pack import Pack, open_pack
 from spsr.errors import InputError
 from spsr.files import write_text
-from spsr.models import build, save
-from spsr.models.cost import forward_backward_flops
+from spsr.models import build, to_checkpoint
+from spsr.models.flops import forward_backward_flops
 from spsr.training import record
 from spsr.training.extraction.pretext import Contrastive, Jigsaw, Pretext
 from spsr.training.extraction.task import ExtractorTask
@@ -59,7 +59,7 @@ def write_untrained(config: Config, name: str, seed: int, out: Path, restart: re
     with record.locked(out):
         record.write(out, identity)
         write_text(out / record.EVENTS, "")
-        save(network, out / record.MODEL)
+        to_checkpoint(network, out / record.MODEL)
     return out / record.MODEL
 
 

@@ -18,7 +18,7 @@ from spsr.errors import InputError, Stopped
 from spsr.files import atomic_path
 from spsr.images import RGB, image_index, read_rgb
 from spsr.models import from_checkpoint
-from spsr.models.cost import forward_flops
+from spsr.models.flops import forward_flops
 from spsr.models.nse import CHANNELS
 from spsr.progress import Progress, silent
 from spsr.tensors import channels_first

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 from spsr.losses.adversarial import AdversarialLoss
 from spsr.losses.comparisons import PerceptualLoss, PixelLoss, StructureLoss
 from spsr.losses.custom import CustomLoss
-from spsr.losses.naturalness import NaturalnessLoss
+from spsr.losses.manifold import NaturalnessLoss
 from spsr.losses.views import Views
 
 Loss = PixelLoss | StructureLoss | PerceptualLoss | NaturalnessLoss | AdversarialLoss | CustomLoss
