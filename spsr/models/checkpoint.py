@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from spsr.errors import InputError
+from spsr.models.fit import check_fit
 from spsr.models.key_layout import translate
 from spsr.models.networks import architecture, build, recognise, sizes
 from spsr.models.srresnet_bn import read_keras
@@ -107,7 +108,7 @@ def _load(path: Path) -> tuple[nn.Module, str]:
         title, name, size, state, names = _read(path)
         with torch.random.fork_rng(devices=[]):
             network = build(name, **size)
-        _check_fit(network, state, names)
+        check_fit(network, state, names)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
     network.load_state_dict(state, assign=True)
@@ -171,19 +172,3 @@ def _unwrap(loaded: Any) -> tuple[dict[str, Tensor], str | None]:
 
 def _float32(tensor: Tensor) -> Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
-
-
-def _check_fit(network: nn.Module, state: Mapping[str, Tensor], names: Mapping[str, str]) -> None:
-    """Refuse missing, left-over, misshapen and non-finite tensors by the name that the file has for them."""
-    expected = network.state_dict()
-    for key, value in expected.items():
-        if key not in state:
-            raise InputError(f"'{names.get(key, key)}' is missing; the file is not complete")
-        if state[key].shape != value.shape:
-            shapes = f"{list(state[key].shape)}, where {list(value.shape)} is needed"
-            raise InputError(f"'{names.get(key, key)}' has shape {shapes}; the file mixes networks of different size")
-        if not state[key].isfinite().all():
-            raise InputError(f"'{names.get(key, key)}' holds values that are not finite; get another checkpoint")
-    for key in state:
-        if key not in expected:
-            raise InputError(f"'{key}' does not belong to this network; take it out")

@@ -11,11 +11,28 @@ MAP_SIZE = 4
 HIDDEN = 100
 
 
+def halving_stages(in_channels: int, channels: int, stages: int, slope: float) -> nn.Sequential:
+    """Stages of a 3x3 and a halving 4x4 convolution; stage i has `min(2^i, 8) * channels` channels.
+
+    Each convolution but the first is followed by batch normalisation, each by a LeakyReLU with the given slope.
+    """
+    layers: list[nn.Module] = []
+    before = in_channels
+    for stage in range(stages):
+        width = channels * min(2**stage, 8)
+        for kernel, stride, inputs in ((3, 1, before), (4, 2, width)):
+            layers.append(nn.Conv2d(inputs, width, kernel, stride, padding=1))
+            if len(layers) > 1:
+                layers.append(nn.BatchNorm2d(width))
+            layers.append(nn.LeakyReLU(slope, inplace=True))
+        before = width
+    return nn.Sequential(*layers)
+
+
 class VggDiscriminator(nn.Module):
     """Stages of a 3x3 and a halving 4x4 convolution down to 4x4, then two linear layers; one raw logit a sample.
 
-    Each convolution but the first is followed by batch normalisation, each by LeakyReLU(0.2). Stage i has
-    `min(2^i, 8) * channels` channels. Keys are those of the official code (`features.N`, `classifier.N`).
+    Its LeakyReLUs have slope 0.2. Keys are those of the official code (`features.N`, `classifier.N`).
 
     - `size=128` is the official VGG-128 discriminator of images and gradient maps (14,502,281 parameters);
     - `size=32, in_channels=32` is the one of structure features (2,175,689), the official code's 32-pixel variant;
@@ -36,20 +53,11 @@ class VggDiscriminator(nn.Module):
         stages = round(log2(size / MAP_SIZE)) if size >= MAP_SIZE else -1
         if stages < 0 or MAP_SIZE * 2**stages != size:
             raise InputError(f"discriminator for inputs of {size} pixels: the side must be 4, 8, 16, 32, 64 or 128 ...")
-        layers: list[nn.Module] = []
-        previous = in_channels
-        for stage in range(stages):
-            width = channels * min(2**stage, 8)
-            for kernel, stride, inputs in ((3, 1, previous), (4, 2, width)):
-                layers.append(nn.Conv2d(inputs, width, kernel, stride, padding=1))
-                if len(layers) > 1:
-                    layers.append(nn.BatchNorm2d(width))
-                layers.append(nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True))
-            previous = width
         self.size = size
-        self.features = nn.Sequential(*layers)
+        self.features = halving_stages(in_channels, channels, stages, NEGATIVE_SLOPE)
+        width = channels * min(2 ** (stages - 1), 8) if stages else in_channels
         self.classifier = nn.Sequential(
-            nn.Linear(previous * MAP_SIZE**2, HIDDEN), nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True), nn.Linear(HIDDEN, 1)
+            nn.Linear(width * MAP_SIZE**2, HIDDEN), nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True), nn.Linear(HIDDEN, 1)
         )
         initialise(self, gain=1)
 

@@ -5,7 +5,8 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from spsr.models.vgg import imagenet_normalise, load_strictly
+from spsr.models.fit import load_strictly
+from spsr.models.vgg import imagenet_normalise
 
 
 class BasicBlock(nn.Module):

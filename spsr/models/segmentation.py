@@ -18,8 +18,9 @@ from spsr.errors import InputError
 from spsr.metrics.torchvision_ops import declare_torchvision_ops
 from spsr.models.bicubic import enlarge
 from spsr.models.checkpoint import read_state
+from spsr.models.fit import load_strictly
 from spsr.models.outdoor_scene import OutdoorSceneSeg
-from spsr.models.vgg import imagenet_normalise, load_strictly
+from spsr.models.vgg import imagenet_normalise
 
 CATEGORIES = ("background", "sky", "water", "grass", "mountain", "building", "plant", "animal")
 BACKGROUND = 0

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from spsr.config.settings import MAP_PROVIDERS
 from spsr.errors import InputError
+from spsr.models.discriminator import halving_stages
 from spsr.models.key_layout import KeyLayout, Size, State, channels, check_x4, count
 from spsr.models.layers import PixelShuffleConv, conv, initialise
 from spsr.models.segmentation import CATEGORIES, maps_of
@@ -116,8 +117,8 @@ def is_conditional(key: str) -> bool:
 class AuxiliaryDiscriminator(nn.Module):
     """SFTGAN's discriminator with a class head (ACD-VGG-BN-96 for size 96).
 
-    Four stages of a 3x3 and a halving 4x4 convolution, batch normalisation after all but the first, LeakyReLU(0.1);
-    then two linear layers for the logit of a real image and two for the categories.
+    Four stages of a 3x3 and a halving 4x4 convolution with LeakyReLU(0.1), then two linear layers for the logit of a
+    real image and two for the categories.
     `N x in_channels x size x size` to `N x 9`: the logit, then eight scores.
 
     Args:
@@ -130,19 +131,9 @@ class AuxiliaryDiscriminator(nn.Module):
         super().__init__()
         if size < 16 or size % 16:
             raise InputError(f"discriminator for inputs of {size} pixels: the side must be a multiple of 16")
-        layers: list[nn.Module] = []
-        before = in_channels
-        for stage in range(4):
-            width = channels * 2**stage
-            for kernel, stride, inputs in ((3, 1, before), (4, 2, width)):
-                layers.append(nn.Conv2d(inputs, width, kernel, stride, padding=1))
-                if len(layers) > 1:
-                    layers.append(nn.BatchNorm2d(width))
-                layers.append(nn.LeakyReLU(CONDITION_SLOPE, inplace=True))
-            before = width
         self.size = size
-        self.features = nn.Sequential(*layers)
-        self.real, self.category = (self._head(before * (size // 16) ** 2, n) for n in (1, len(CATEGORIES)))
+        self.features = halving_stages(in_channels, channels, 4, CONDITION_SLOPE)
+        self.real, self.category = (self._head(8 * channels * (size // 16) ** 2, n) for n in (1, len(CATEGORIES)))
         initialise(self, gain=1)
 
     @staticmethod

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spsr.errors import InputError
+from spsr.models.fit import load_strictly
 
 Preprocessing = Literal["torchvision", "caffe"]
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -65,17 +66,3 @@ def imagenet_normalise(image: Tensor) -> Tensor:
     mean = torch.tensor(IMAGENET_MEAN, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
     std = torch.tensor(IMAGENET_STD, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
     return (image - mean) / std
-
-
-def load_strictly(network: nn.Module, state: Mapping[str, Tensor], place: str) -> None:
-    """Load a state dict, or raise InputError naming the first key that is missing, left over or misshapen."""
-    expected = network.state_dict()
-    wrong = sorted(expected.keys() ^ state.keys())
-    if wrong:
-        problem = "is missing" if wrong[0] in expected else "does not belong to this network"
-        raise InputError(f"{place}: '{wrong[0]}' {problem} ({len(wrong)} such keys); fetch the weights again")
-    for key, value in expected.items():
-        if state[key].shape != value.shape:
-            shapes = f"{list(state[key].shape)}, where {list(value.shape)} is needed"
-            raise InputError(f"{place}: '{key}' has shape {shapes}; fetch the weights again")
-    network.load_state_dict(dict(state))
