@@ -115,7 +115,7 @@ def test_an_import_that_was_cut_off_is_completed_without_doubling_a_point(
         def cut_off(*_: object) -> None:
             raise KeyboardInterrupt
 
-        patch.setattr(tracking, "_log_artifacts", cut_off)
+        patch.setattr(tracking, "log_artifacts", cut_off)
         with pytest.raises(KeyboardInterrupt):
             tracking.track(toy)
     assert len(runs(toy)) == 1

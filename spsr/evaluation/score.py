@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from spsr.data import weights
 from spsr.errors import InputError
 from spsr.evaluation.lpips_map import write_map
 from spsr.evaluation.pairs import Pair, listed, read_pair
@@ -63,7 +64,6 @@ def score_pairs(
     if lpips is None:
         return _measure_all(pairs, None, None, workers, progress)
 
-    from spsr.data import weights
     from spsr.metrics.lpips import WEIGHTS, Lpips
 
     distance = Lpips(lpips, backbone or weights.path(WEIGHTS[lpips]))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from spsr.config import Config
 from spsr.metrics import METRICS
@@ -60,8 +61,6 @@ def paired_bootstrap(ours: NDArray[np.float64], parent: NDArray[np.float64]) -> 
 
 def wilcoxon(differences: NDArray[np.float64]) -> float:
     """Two-sided p of the signed-rank test that N differences are symmetric about zero; 1 if all are zero."""
-    from scipy import stats
-
     if not np.any(differences):
         return 1.0
     return float(stats.wilcoxon(differences, zero_method="wilcox").pvalue)

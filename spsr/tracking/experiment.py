@@ -21,7 +21,10 @@ _POINTS_AT_ONCE, _PARAMS_AT_ONCE = 1000, 100
 
 
 def quiet_mlflow() -> None:
-    """Settings of MLflow for this process and its children: no telemetry, no job queue, no banner."""
+    """Settings of MLflow for this process and its children: no telemetry, no job queue, no banner.
+
+    MLflow reads them when it is imported, so it is imported only behind a call of this.
+    """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")

@@ -18,8 +18,8 @@ from spsr.config.run_folder import RunFolder
 from spsr.files import alone
 from spsr.results.curves import Points, curves
 from spsr.results.runs import Run
+from spsr.tracking.content import CONTENT_TAG, tags_of
 from spsr.tracking.experiment import all_runs, complete, experiment_id, points_there, quiet_mlflow
-from spsr.tracking.track import CONTENT_TAG, tags_of
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun

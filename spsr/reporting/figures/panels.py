@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -26,8 +27,6 @@ class Sheet:
     """
 
     def __init__(self, rows: int, columns: int, width: float) -> None:
-        import matplotlib.pyplot as plt
-
         self._cell = (width - 2 * EDGE - (columns - 1) * GAP_WIDTH) / columns
         self._height = rows * (self._cell + LABEL_HEIGHT) + EDGE + MARK_HEIGHT
         self._width = width

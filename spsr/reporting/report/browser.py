@@ -6,6 +6,7 @@ import math
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -75,8 +76,6 @@ def _results(folder: Path) -> dict[str, Path]:
 
 
 def _address(path: Path, here: Path) -> str:
-    from urllib.parse import quote
-
     return quote(Path(os.path.relpath(path, here)).as_posix())
 
 

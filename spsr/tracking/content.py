@@ -1,0 +1,129 @@
+"""What the MLflow run of a training holds: points, parameters, tags and artefacts, from the files that it left."""
+
+import hashlib
+import json
+import math
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import yaml
+
+from spsr.results.curves import Points, curves
+from spsr.results.runs import Run
+from spsr.tracking.registration import WEIGHTS_TAG
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+CONTENT_TAG = "spsr.content"
+_FORMAT = 2
+_SAMPLES = 2
+
+
+def content_of(run: Run) -> str:
+    """A digest of every file that the MLflow run is made from, and of what is said about it."""
+    summary = hashlib.sha256(json.dumps([_FORMAT, tags_of(run, hashes=False)], sort_keys=True).encode())
+    for path in [run.folder.record, run.folder.events, *run.score_files.values()]:
+        if path.is_file():
+            summary.update(f"{path.name}\0".encode() + path.read_bytes())
+    if run.is_extractor and (probe := run.config.layout.probe(run.name)).is_file():
+        summary.update(probe.read_bytes())
+    return summary.hexdigest()
+
+
+def modified_of(run: Run) -> int:
+    """When its record or scores were last written: milliseconds since 1970, or 0."""
+    files = [run.folder.record, *run.score_files.values()]
+    return max((int(1000 * path.stat().st_mtime) for path in files if path.is_file()), default=0)
+
+
+def points_of(run: Run) -> Points:
+    """Value and time (milliseconds) of every metric: loss curves, learning rate, and the final scores."""
+    last = modified_of(run)
+    final = run.events[-1]["step"] if run.events else 0
+    return curves(run.events, run.ledger, last) | {
+        (name, final): (value, last) for name, value in scores_of(run).items()
+    }
+
+
+def scores_of(run: Run) -> dict[str, float]:
+    """Everything that was scored: `DATASET/METRIC`, of an extractor `probe/TASK/DATASET`."""
+    return {name: value for name, value in (run.means | _accuracies(run)).items() if not math.isnan(value)}
+
+
+def _accuracies(run: Run) -> dict[str, float]:
+    """Mean accuracies of an extractor as `probe/TASK/DATASET`."""
+    path = run.config.layout.probe(run.name)
+    if not run.is_extractor or not path.is_file():
+        return {}
+    means = pd.read_csv(path).groupby(["task", "dataset"], as_index=False)["accuracy"].mean()
+    rows = zip(means["task"], means["dataset"], means["accuracy"], strict=True)
+    return {f"probe/{task}/{dataset}": float(value) for task, dataset, value in rows}
+
+
+def params_of(run: Run) -> dict[str, str]:
+    """The resolved configuration, flat: `losses.pixel.image` and so on; empty values are left out."""
+    flat: dict[str, str] = {"preset": run.config.preset.preset}
+
+    def add(place: str, value: Any) -> None:
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                add(f"{place}.{key}" if place else str(key), inner)
+        elif value is not None and value != []:
+            text = value if isinstance(value, str) else json.dumps(value)
+            flat[place.removeprefix("method.").removeprefix("settings.")] = text[:6000]
+
+    add("", run.resolved)
+    return flat
+
+
+def tags_of(run: Run, hashes: bool = True) -> dict[str, str]:
+    """What a run is found by.
+
+    Args:
+        hashes: with the hash of its weights, which is slow and which a run under way does not have.
+    """
+    config = run.config
+    tags = {"preset": config.preset.preset, "seed": str(run.seed)}
+    if config.preset.mark:
+        tags["mark"] = config.preset.mark
+    if run.is_extractor:
+        tags |= {"kind": "extractor", "extractor": run.name, "title": run.declared.title}
+        tags["used by"] = ", ".join(run.users)
+    else:
+        method = config.method(run.name)
+        tags |= {"kind": "method", "method": run.name, "title": method.title, "source": method.source}
+        if method.extends is not None:
+            tags |= {"parent": method.extends, "ablation": "yes"}
+        tables = [name for name, table in config.tables.items() if run.name in table.methods]
+        tags |= {"tables": ", ".join(tables), **dict.fromkeys(tables, "yes")}
+    if "commit" in run.record.get("versions", {}):
+        tags["mlflow.source.git.commit"] = run.record["versions"]["commit"]
+    if hashes and run.trained:
+        with config.layout.model(run.name, run.seed).open("rb") as opened:
+            tags[WEIGHTS_TAG] = hashlib.file_digest(opened, "sha256").hexdigest()
+    return tags
+
+
+def log_artifacts(client: "MlflowClient", run_id: str, run: Run) -> None:
+    """The configuration, the record and curves of the training, scores, and sample images."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for name in ("configuration", "training", "scores", "images"):
+            (root / name).mkdir()
+        resolved = yaml.safe_dump(run.resolved, allow_unicode=True, sort_keys=False)
+        (root / "configuration" / "resolved.yaml").write_text(resolved, encoding="utf-8")
+        shutil.copyfile(run.config.path, root / "configuration" / run.config.path.name)
+        for file in (run.folder.record, run.folder.events):
+            if file.is_file():
+                shutil.copyfile(file, root / "training" / file.name)
+        for dataset, path in run.score_files.items():
+            shutil.copyfile(path, root / "scores" / f"{dataset}.csv")
+        for dataset, path in run.samples[:_SAMPLES]:
+            shutil.copyfile(path, root / "images" / f"{dataset}-{path.name}")
+        for name in ("configuration", "training", "scores", "images"):
+            if any((root / name).iterdir()):
+                client.log_artifacts(run_id, str(root / name), name)
