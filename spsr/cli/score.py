@@ -1,5 +1,6 @@
 """`spsr score`."""
 
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,7 @@ from spsr.evaluation import score_files
 from spsr.evaluation.ladder import protocol_ladder
 from spsr.evaluation.pairs import match_folders
 from spsr.evaluation.score import score_pairs
+from spsr.metrics import METRICS
 
 
 def score(
@@ -46,24 +48,13 @@ def score(
 def print_means(means: pd.DataFrame, lpips: str | None) -> None:
     """Print the dataset means with the digits of the paper's tables."""
     table = Table(title="mean over the images of a dataset")
-    for heading in (
-        "dataset",
-        "images",
-        f"LPIPS ({lpips})" if lpips else "LPIPS",
-        "PSNR",
-        "SSIM",
-        "standard SSIM",
-    ):
-        table.add_column(heading, justify="left" if heading == "dataset" else "right")
-    for name, row in means.iterrows():
-        table.add_row(
-            str(name) or "all",
-            f"{row['n_images']:.0f}",
-            "–" if lpips is None else f"{row['lpips']:.4f}",
-            f"{row['psnr']:.3f}",
-            f"{row['ssim']:.4f}",
-            f"{row['ssim_standard']:.4f}",
-        )
+    table.add_column("dataset")
+    table.add_column("images", justify="right")
+    for name, metric in METRICS.items():
+        table.add_column(f"{metric.title} ({lpips})" if name == "lpips" and lpips else metric.title, justify="right")
+    for dataset, row in means.iterrows():
+        values = ("–" if math.isnan(row[name]) else metric.shown(row[name]) for name, metric in METRICS.items())
+        table.add_row(str(dataset) or "all", f"{row['n_images']:.0f}", *values)
     Console().print(table)
 
 
