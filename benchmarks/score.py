@@ -57,9 +57,9 @@ def plain_all_four(sr_dir: str, hr_dir: str) -> None:
     import torch
     from skimage.io import imread
 
-    from spsr.metrics.torchvision_ops import declare_torchvision_ops
+    from spsr.metrics.torchvision_ops import import_torchvision
 
-    declare_torchvision_ops()
+    import_torchvision()
     import lpips
 
     distance = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from spsr.errors import InputError
-from spsr.metrics.torchvision_ops import declare_torchvision_ops
+from spsr.metrics.torchvision_ops import import_torchvision
 from spsr.models import GENERATORS, build
 from spsr.models.discriminator import VggDiscriminator
 from spsr.models.flops import forward_backward_flops, forward_flops
@@ -158,10 +158,7 @@ def test_feature_networks_are_frozen_and_pass_gradients_to_the_image() -> None:
 
 
 def test_resnet18_is_torchvisions() -> None:
-    declare_torchvision_ops()
-    import torchvision
-
-    theirs = torchvision.models.resnet18(weights=None).eval()
+    theirs = import_torchvision().models.resnet18(weights=None).eval()
     ours = ResNet18().load(theirs.state_dict())
     image = torch.rand(1, 3, 64, 64)
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])

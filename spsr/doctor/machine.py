@@ -29,13 +29,10 @@ def check_machine(pipeline: Pipeline) -> Iterator[Finding]:
 
 
 def _environment() -> Finding:
-    from spsr.metrics.torchvision_ops import declare_torchvision_ops
-
-    declare_torchvision_ops()
     lacking = []
     for name in _PACKAGES:
         try:
-            importlib.import_module(name)
+            _import(name)
         except (ImportError, RuntimeError) as error:
             lacking.append(f"{name} ({str(error).splitlines()[0]})")
     found = f"Python {platform.python_version()}"
@@ -44,6 +41,14 @@ def _environment() -> Finding:
     import torch
 
     return Finding("environment", f"{found}, torch {torch.__version__}, {len(_PACKAGES)} packages import")
+
+
+def _import(package: str) -> None:
+    if package == "torchvision":
+        from spsr.metrics.torchvision_ops import import_torchvision
+
+        import_torchvision()
+    importlib.import_module(package)
 
 
 def _device() -> Finding:

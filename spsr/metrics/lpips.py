@@ -16,7 +16,7 @@ from torch.nn.functional import interpolate
 
 from spsr.errors import InputError
 from spsr.metrics.fidelity import check_pair, size_text
-from spsr.metrics.torchvision_ops import declare_torchvision_ops
+from spsr.metrics.torchvision_ops import import_torchvision
 from spsr.tensors import channels_first, read_safetensors, read_torch
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _signed(image: NDArray[np.uint8]) -> torch.Tensor:
 
 
 def _assemble(net: Network, backbone: Path) -> "LPIPS":
-    declare_torchvision_ops()
+    import_torchvision()
     import lpips
 
     with warnings.catch_warnings(), torch.device("meta"):

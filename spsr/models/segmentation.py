@@ -15,7 +15,7 @@ from torch.nn import functional
 from spsr.config.settings import MAP_PROVIDERS, MAP_WEIGHTS
 from spsr.data import weights
 from spsr.errors import InputError
-from spsr.metrics.torchvision_ops import declare_torchvision_ops
+from spsr.metrics.torchvision_ops import import_torchvision
 from spsr.models.bicubic import enlarge
 from spsr.models.checkpoint import read_state
 from spsr.models.fit import load_strictly
@@ -130,12 +130,11 @@ def _outdoor_scene() -> Provider:
 
 @lru_cache(maxsize=1)
 def _deeplab() -> Provider:
-    declare_torchvision_ops()
-    from torchvision.models.segmentation import deeplabv3_resnet50
-
     file = weights.path(MAP_WEIGHTS["deeplab"])
     with torch.random.fork_rng(devices=[]):
-        network = deeplabv3_resnet50(weights=None, weights_backbone=None, num_classes=21, aux_loss=True)
+        network = import_torchvision().models.segmentation.deeplabv3_resnet50(
+            weights=None, weights_backbone=None, num_classes=21, aux_loss=True
+        )
     load_strictly(network, read_state(file), str(file))
     seen = _placed(network.eval().requires_grad_(False))
     return lambda images: from_voc(seen(imagenet_normalise(images))["out"].softmax(1))

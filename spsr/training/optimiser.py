@@ -1,12 +1,27 @@
 """The optimiser of every network."""
 
 from collections.abc import Iterable
+from inspect import unwrap
 from typing import Any
 
+import torch
 from torch import nn
-from torch.optim import Adam, Optimizer
+from torch.optim import Optimizer
 
 from spsr.training import distributed
+
+
+class Adam(torch.optim.Adam):
+    """PyTorch's Adam without the wrappers that hide its methods from `torch.compile`, which compiles none of them here.
+
+    Each wrapper imports torch._dynamo, which takes as long as all else that a training imports.
+    """
+
+    add_param_group = unwrap(Optimizer.add_param_group)
+    zero_grad = unwrap(Optimizer.zero_grad)
+    state_dict = unwrap(Optimizer.state_dict)
+    load_state_dict = unwrap(Optimizer.load_state_dict)
+    step = torch.no_grad()(unwrap(torch.optim.Adam.step))
 
 
 def adam(parameters: Iterable[nn.Parameter], faster: Iterable[nn.Parameter] = (), factor: float = 1.0) -> Adam:
