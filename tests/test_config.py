@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from spsr.config import CONFIGS, digest, load
+from spsr.config.training_settings import as_of_now
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 
@@ -159,3 +160,20 @@ def test_foreign_results_become_a_row_of_the_tables_they_name(preset):
     config = load(preset(add))
     assert config.tables["table1"].methods[-1] == "theirs"
     assert config.methods["theirs"].source == "foreign"
+
+
+def test_a_setting_that_the_configuration_got_since_is_no_change_of_an_earlier_run():
+    settings = load().training_settings("spsr_p", 0)
+    recorded = settings.plain()
+    for section, added in (("schedule", "warmup"), ("recipe", "structure_reduction"), ("method", "discriminator")):
+        del recorded[section][added]
+    assert as_of_now(recorded) == settings.plain()
+    recorded["compute"]["precision"] = "bf16"
+    assert as_of_now(recorded) != settings.plain()
+
+
+def test_a_record_names_every_setting_and_a_digest_leaves_out_the_defaults():
+    schedule = load().training_settings("spsr_p", 0).schedule
+    assert "warmup" in schedule.model_dump()
+    assert digest(schedule) == digest(schedule.model_dump(mode="json", exclude_defaults=True))
+    assert digest(schedule) != digest(schedule.model_copy(update={"warmup": 1}))

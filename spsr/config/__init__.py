@@ -1,10 +1,11 @@
 """Typed, strict configuration: presets, methods, extractors and tables."""
 
-from spsr.config.config import CONFIGS, Config, TrainingSettings, digest, load
+from spsr.config.config import CONFIGS, Config, load
 from spsr.config.layout import Layout, resources
 from spsr.config.method import Losses, Method, Term
 from spsr.config.settings import Compute, Extractor, Perceptual, Probe, Recipe, Schedule
 from spsr.config.table import Table
+from spsr.config.training_settings import TrainingSettings, digest
 
 __all__ = [
     "CONFIGS",

@@ -1,13 +1,9 @@
 """A preset together with the methods, extractors and tables it is about: the one object that everything reads."""
 
-import hashlib
-import json
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
-
-from pydantic import BaseModel
 
 from spsr.config.layout import Layout
 from spsr.config.method import Method
@@ -16,7 +12,8 @@ from spsr.config.preset import Preset
 from spsr.config.references import check_methods, check_preset, check_tables, check_trained, find
 from spsr.config.settings import MAP_WEIGHTS, NATURALNESS, Extractor, Judge, Recipe, Schedule
 from spsr.config.table import Table
-from spsr.config.validation import Strict, validate
+from spsr.config.training_settings import TrainingSettings
+from spsr.config.validation import validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 
@@ -24,26 +21,6 @@ CONFIGS = (Path(__file__).resolve().parents[1] / "configs").resolve()
 """Folder of everything that is declared: in a checkout the link `spsr/configs` leads to it, a wheel holds it there."""
 
 DEFAULT_PRESET = CONFIGS / "quick.yaml"
-
-
-def digest(value: Any) -> str:
-    """A short name for the content of a model or of plain data: 12 hexadecimal digits of its SHA-256."""
-    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
-    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:12]
-
-
-class TrainingSettings(Strict):
-    """Everything of the configuration that the weights of one run depend on, apart from its inputs' content.
-
-    It is written to `run.yaml`, decides whether a checkpoint belongs to a run, and triggers a re-run in the
-    workflow when it changes.
-    """
-
-    method: Method | Extractor | Judge
-    seed: int
-    schedule: Schedule | None
-    size: dict[str, Any]
-    settings: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -142,41 +119,38 @@ class Config:
         return None if psnr_oriented else self.preset.recipe
 
     def training_settings(self, name: str, seed: int) -> TrainingSettings:
-        """What the run of a method or extractor depends on."""
-        preset = self.preset
-        settings: dict[str, Any] = {
-            "compute": preset.compute.model_dump(mode="json"),
-            "train": preset.data.train.model_dump(mode="json"),
-            "tiling": preset.data.tiling and preset.data.tiling.model_dump(mode="json"),
-        }
+        """What the run of a method, an extractor or the judge depends on."""
+        preset, schedule = self.preset, self.schedule
+        common = partial(
+            TrainingSettings,
+            seed=seed,
+            compute=preset.compute,
+            train=preset.data.train,
+            tiling=preset.data.tiling,
+        )
         if name in self.extractors:
             extractor = self.extractors[name]
-            schedule = self.schedule(extractor.task) if extractor.task else None
-            if extractor.task == "contrastive":
-                settings["anchors_per_patch"] = preset.anchors_per_patch
-            elif extractor.task == "jigsaw":
-                settings["puzzles_per_patch"] = preset.puzzles_per_patch
-            return TrainingSettings(method=extractor, seed=seed, schedule=schedule, size={}, settings=settings)
+            return common(
+                method=extractor,
+                schedule=schedule(extractor.task) if extractor.task else None,
+                anchors_per_patch=preset.anchors_per_patch if extractor.task == "contrastive" else None,
+                puzzles_per_patch=preset.puzzles_per_patch if extractor.task == "jigsaw" else None,
+            )
         if name == NATURALNESS:
-            settings["naturalness"] = preset.naturalness.model_dump(mode="json")
-            schedule, size = self.schedule("naturalness"), self.size(NATURALNESS)
-            return TrainingSettings(method=Judge(), seed=seed, schedule=schedule, size=size, settings=settings)
-        method = self.method(name)
+            size = self.size(NATURALNESS)
+            return common(method=Judge(), schedule=schedule("naturalness"), size=size, naturalness=preset.naturalness)
+        method, recipe = self.method(name), self.recipe(name)
         if method.source != "trained":
             raise InputError(f"{self.path}: method '{name}' is {method.source}; there is nothing to train")
-        if recipe := self.recipe(name):
-            settings["recipe"] = recipe.model_dump(mode="json")
-            settings["perceptual"] = preset.perceptual.model_dump(mode="json")
-            settings["discriminator"] = self.size("discriminator")
-        if method.needs_structure and method.extractor is not None:
-            settings["extractor_weights"] = self.extractor_weights(method.extractor)
-        identity = method.model_copy(update={"title": name, "extends": None})
-        return TrainingSettings(
-            method=identity,
-            seed=seed,
-            schedule=self.schedule(method.schedule),
+        looked_through = method.extractor if method.needs_structure else None
+        return common(
+            method=method.model_copy(update={"title": name, "extends": None}),
+            schedule=schedule(method.schedule),
             size=self.generator_size(name),
-            settings=settings,
+            recipe=recipe,
+            perceptual=preset.perceptual if recipe else None,
+            discriminator=self.size("discriminator") if recipe else {},
+            extractor_weights=self.extractor_weights(looked_through) if looked_through else None,
         )
 
 

@@ -3,7 +3,7 @@
 import math
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from spsr.config.validation import Strict
 from spsr.plugins import is_reference
@@ -89,13 +89,6 @@ class Losses(Strict):
             raise ValueError("two custom losses have a function of the same name; rename one, so that logs differ")
         return self
 
-    @model_serializer(mode="wrap")
-    def _without_what_is_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What only some methods have is left out of the others' records, which it therefore does not change."""
-        dumped: dict[str, Any] = serialise(self)
-        unused = {"custom": {}, "naturalness": {"image": 0.0}}
-        return {key: value for key, value in dumped.items() if value != unused.get(key)}
-
     def terms(self) -> tuple[Term, ...]:
         """The terms whose weight is not zero, in the order of the paper's eq. 10, then one's own."""
         groups: tuple[tuple[Comparison, Strict | dict[str, float]], ...] = (
@@ -172,12 +165,6 @@ class Method(Strict):
     def needs_naturalness(self) -> bool:
         """Whether its training asks the naturalness discriminator."""
         return self.losses.naturalness.image != 0
-
-    @model_serializer(mode="wrap")
-    def _without_what_is_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What only some methods have is left out of the others' records, which it therefore does not change."""
-        dumped: dict[str, Any] = serialise(self)
-        return {key: value for key, value in dumped.items() if (key, value) != ("discriminator", "vgg")}
 
     @model_validator(mode="after")
     def _possible(self) -> "Method":

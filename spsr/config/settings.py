@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from spsr.config.validation import Strict
 
@@ -75,12 +75,6 @@ class Schedule(Strict):
     warmup: int = Field(default=0, ge=0)
     log_every: int = Field(default=100, ge=1)
     checkpoint_every: int = Field(default=5000, ge=1)
-
-    @model_serializer(mode="wrap")
-    def _without_what_is_unused(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What only some trainings have is left out of the others' records, which it therefore does not change."""
-        dumped: dict[str, Any] = serialise(self)
-        return {key: value for key, value in dumped.items() if (key, value) != ("warmup", 0)}
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of the 0-based `step`."""

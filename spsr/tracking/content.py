@@ -74,7 +74,7 @@ def params_of(run: Run) -> dict[str, str]:
                 add(f"{place}.{key}" if place else str(key), inner)
         elif value is not None and value != []:
             text = value if isinstance(value, str) else json.dumps(value)
-            flat[place.removeprefix("method.").removeprefix("settings.")] = text[:6000]
+            flat[place.removeprefix("method.")] = text[:6000]
 
     add("", run.resolved)
     return flat

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from spsr.config import Compute, TrainingSettings
+from spsr.config import TrainingSettings
 from spsr.errors import InputError, RunFailed, Stopped
 from spsr.files import write_text
 from spsr.models import to_checkpoint
@@ -46,9 +46,9 @@ class _Run:
         self.lines: list[str] = []
         self.step = self.first = 0
         self.began = perf_counter()
-        self.compute = Compute.model_validate(settings.settings.get("compute", {}))
+        self.compute = settings.compute
         device = device_of(task)
-        replicas = settings.settings.get("recipe", {}).get("replicas", 1)
+        replicas = settings.recipe.replicas if settings.recipe else 1
         self.writes = distributed.rank() == 0
         self.ledger = Ledger(
             out / record.LEDGER if self.writes else None,
@@ -63,8 +63,7 @@ class _Run:
         content = checkpoints.newest(self.folder, warn)
         if content is None:
             return False
-        if content["identity"] != self.identity:
-            changed = record.differences(json.loads(content["identity"]), json.loads(self.identity))
+        if changed := record.changes(json.loads(content["identity"]), json.loads(self.identity)):
             raise InputError(
                 f"{self.folder}: checkpoints of another configuration ({'; '.join(changed[:5])}); "
                 "add --restart to move the run aside and begin anew"

@@ -14,6 +14,7 @@ import yaml
 
 from spsr.config import TrainingSettings
 from spsr.config.run_folder import RunFolder
+from spsr.config.training_settings import as_of_now
 from spsr.errors import InputError
 from spsr.files import alone, write_text
 from spsr.training import checkpoints
@@ -32,7 +33,7 @@ MODEL, EVENTS, LEDGER, RECORD, CHECKPOINTS = (
 
 def identity(settings: TrainingSettings, inputs: dict[str, str]) -> dict[str, Any]:
     """Everything that the weights depend on, as plain data: the settings and the hashes of the inputs."""
-    return {"settings": settings.model_dump(mode="json"), "inputs": dict(sorted(inputs.items()))}
+    return {"settings": settings.plain(), "inputs": dict(sorted(inputs.items()))}
 
 
 def differences(old: Any, new: Any, place: str = "") -> list[str]:
@@ -44,6 +45,11 @@ def differences(old: Any, new: Any, place: str = "") -> list[str]:
             for line in differences(old.get(key), new.get(key), f"{place}.{key}" if place else str(key))
         ]
     return [] if old == new else [f"{place}: {json.dumps(old)} -> {json.dumps(new)}"]
+
+
+def changes(earlier: dict[str, Any], run: dict[str, Any]) -> list[str]:
+    """The differences between two identities; what the configuration got since the earlier one is no change."""
+    return differences(earlier | {"settings": as_of_now(earlier["settings"])}, run)
 
 
 def versions() -> dict[str, str]:
@@ -98,7 +104,7 @@ def must_move_aside(out: Path, run: dict[str, Any], restart: Restart) -> bool:
     if restart is True:
         return out.exists() and any(path.name != ".lock" for path in out.iterdir())
     earlier = read(out)
-    if earlier is None or not (changed := differences(earlier, run)):
+    if earlier is None or not (changed := changes(earlier, run)):
         return False
     if restart == "changed":
         return True

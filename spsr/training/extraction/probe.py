@@ -148,9 +148,7 @@ def _train_head(
 
 def _settings(config: Config, name: str, pretext: Pretext, schedule: Schedule, seed: int) -> TrainingSettings:
     """What the weights of a head depend on: the extractor's settings, with its own schedule and task."""
-    settings = config.training_settings(name, seed)
-    update = {"schedule": schedule, "settings": settings.settings | {"probe": str(pretext)}}
-    return settings.model_copy(update=update)
+    return config.training_settings(name, seed).model_copy(update={"schedule": schedule, "probe": str(pretext)})
 
 
 def _images(config: Config, dataset: str) -> dict[str, RGB]:
