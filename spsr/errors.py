@@ -1,11 +1,23 @@
 """The three ways in which a command ends other than by finishing its work."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class InputError(Exception):
     """Something the user gave is wrong (exit code 2).
 
     The message is one line: the place, what is wrong with it, and the remedy.
     """
+
+
+@contextmanager
+def naming(place: object) -> Iterator[None]:
+    """Put the place before the message of an `InputError` in this block that does not know it."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{place}: {error}") from error
 
 
 class Stopped(Exception):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from spsr.data import weights
-from spsr.errors import InputError
+from spsr.errors import InputError, naming
 from spsr.evaluation.lpips_map import write_map
 from spsr.evaluation.pairs import Pair, listed, read_pair
 from spsr.evaluation.score_files import COLUMNS
@@ -99,15 +99,13 @@ def _measure_all(
 
 def _measure(name: str, pair: Pair, distance: "Lpips | None", maps: Path | None) -> dict[str, float]:
     sr, hr = read_pair(name, pair)
-    try:
+    with naming(pair.sr):
         measured = dict(zip(("ssim", "ssim_standard"), ssim_both(sr, hr), strict=True))
         measured["lpips"] = _lpips(name, sr, hr, distance, maps)
         for metric in METRICS.values():
             if metric.function is not None and metric.name not in measured:
                 measured[metric.name] = metric.function(sr, hr)
         return measured
-    except InputError as error:
-        raise InputError(f"{pair.sr}: {error}") from error
 
 
 def _lpips(name: str, sr: RGB, hr: RGB, distance: "Lpips | None", maps: Path | None) -> float:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from torch import nn
 
-from spsr.errors import InputError
+from spsr.errors import InputError, naming
 from spsr.evaluation.split import split_at_upsampling
 from spsr.images import RGB, SCALE, bicubic, by_stem, degrade, image_index, read_rgb, select_role, write_png
 from spsr.models.inference import inferring, super_resolve, to_input
@@ -157,14 +157,12 @@ def upscale_files(
             raise InputError(f"{source}: the result would overwrite it; choose another output folder")
     for number, (stem, source) in enumerate(images.items()):
         image = read_rgb(source)
-        try:
+        with naming(source):
             if from_hr:
                 result = upscale_hr(model, image, tile=tile, overlap=overlap)
             else:
                 report = _tile_report(progress, number, len(images), stem)
                 result = upscale_image(model, image, tile=tile, overlap=overlap, on_tile=report)
-        except InputError as error:
-            raise InputError(f"{source}: {error}") from error
         write_png(targets[stem], result)
         progress(number + 1, len(images), stem)
     return list(targets.values())

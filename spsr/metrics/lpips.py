@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
-from spsr.errors import InputError
+from spsr.errors import InputError, naming
 from spsr.metrics.fidelity import check_pair, size_text
 from spsr.metrics.torchvision_ops import import_torchvision
 from spsr.tensors import channels_first, read_safetensors, read_torch
@@ -140,7 +140,5 @@ def _tensor_for(
 def _read_backbone(path: Path) -> dict[str, torch.Tensor]:
     if not path.is_file():
         raise InputError(f"{path}: no such weight file; fetch it with `spsr fetch`")
-    try:
+    with naming(path):
         return read_safetensors(path)[0]
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from spsr.errors import InputError
+from spsr.errors import InputError, naming
 from spsr.models.fit import check_fit
 from spsr.models.key_layout import translate
 from spsr.models.networks import architecture, build, recognise, sizes
@@ -74,12 +74,10 @@ def read_tensor(path: Path) -> Tensor:
     Raises:
         InputError: no such file, truncated, a pickle with code in it, or something else than a tensor.
     """
-    try:
+    with naming(path):
         loaded = read_torch(path)
         if not isinstance(loaded, Tensor):
             raise InputError(f"holds {type(loaded).__name__}, not a tensor; save the tensor alone")
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
     return loaded
 
 
@@ -89,11 +87,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: no such file, truncated, or a pickle with code in it.
     """
-    try:
+    with naming(path):
         loaded = read_safetensors(path)[0] if path.suffix == ".safetensors" else read_torch(path)
         return _unwrap(loaded)[0]
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
 
 
 def describe(path: Path | str) -> str:
@@ -104,13 +100,11 @@ def describe(path: Path | str) -> str:
 def _load(path: Path) -> tuple[nn.Module, str]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; name an existing checkpoint")
-    try:
+    with naming(path):
         title, name, size, state, names = _read(path)
         with torch.random.fork_rng(devices=[]):
             network = build(name, **size)
         check_fit(network, state, names)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
     network.load_state_dict(state, assign=True)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     sizes = ", ".join(f"{key} {value}" for key, value in architecture(network)[1].items() if value is not None)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from spsr.errors import InputError
+from spsr.errors import InputError, naming
 
 
 def check_fit(network: nn.Module, state: Mapping[str, Tensor], names: Mapping[str, str] | None = None) -> None:
@@ -35,8 +35,6 @@ def check_fit(network: nn.Module, state: Mapping[str, Tensor], names: Mapping[st
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], place: str) -> None:
     """Load a state dict that fits; `InputError`, with the place, for any other."""
-    try:
+    with naming(place):
         check_fit(network, state)
-    except InputError as error:
-        raise InputError(f"{place}: {error}") from error
     network.load_state_dict(dict(state))

@@ -11,7 +11,7 @@ from spsr.config import Compute, Config
 from spsr.config.settings import NATURALNESS
 from spsr.data import weights
 from spsr.data.inputs import weights_file
-from spsr.errors import InputError
+from spsr.errors import InputError, naming
 from spsr.models import architecture, build, from_checkpoint
 from spsr.models.resnet import ResNet18
 from spsr.models.vgg import VGG19
@@ -107,7 +107,8 @@ def load_extractor(config: Config, name: str) -> nn.Module:
     elif extractor.network == "vgg19":
         network = load_vgg19(file)
     else:
-        network = ResNet18().load(read_safetensors(file)[0])
+        with naming(file):
+            network = ResNet18().load(read_safetensors(file)[0])
     return network.eval().requires_grad_(False)
 
 
@@ -138,8 +139,6 @@ def load_vgg19(file: Path) -> VGG19:
     Raises:
         InputError: the file is damaged or of another network.
     """
-    try:
+    with naming(file):
         state, _ = read_safetensors(file)
         return VGG19("caffe" if "input.weight" in state else "torchvision").load(state)
-    except InputError as error:
-        raise InputError(f"{file}: {error}") from error

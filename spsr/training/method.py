@@ -7,7 +7,7 @@ from spsr.config import Config
 from spsr.data.hashing import file_hash
 from spsr.data.inputs import present, training_inputs, weights_file
 from spsr.data.pack import open_pack
-from spsr.errors import InputError
+from spsr.errors import InputError, naming
 from spsr.models import build, from_checkpoint
 from spsr.models.initialise import initialise_from
 from spsr.training import cost, process
@@ -33,10 +33,8 @@ def build_generator(config: Config, name: str, seed: int) -> nn.Module:
         network = build(generator.name, **config.generator_size(name))
     if (first := config.method(name).init_from) is not None:
         start = weights_file(config, first)
-        try:
+        with naming(start):
             initialise_from(network, from_checkpoint(start).state_dict())
-        except InputError as error:
-            raise InputError(f"{start}: {error}") from error
     return network
 
 
