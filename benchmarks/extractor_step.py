@@ -19,7 +19,7 @@ from spsr.config import Compute, Schedule
 from spsr.data.pack import Pack
 from spsr.models import build
 from spsr.training.extraction.pretext import Contrastive, Jigsaw, Pretext
-from spsr.training.extraction.task import ExtractorTask
+from spsr.training.extraction.self_supervision import ExtractorTask
 from spsr.training.patches import PatchSampler
 
 

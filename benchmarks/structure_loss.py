@@ -25,9 +25,9 @@ from spsr.images import RGB, bicubic, crop_to_multiple, degrade, image_index, re
 from spsr.losses import Objective
 from spsr.models import from_checkpoint
 from spsr.models.flops import forward_backward_flops, forward_flops
-from spsr.training import cost
 from spsr.training.frozen import FrozenNetworks, load_nse, load_vgg19
 from spsr.training.objective import build_objective
+from spsr.training.step_cost import step_flops
 
 PATCH = 128
 
@@ -97,7 +97,7 @@ def cost_share(config: Config, extractor: nn.Module) -> str:
     """The extractor's part of the counted operations of a step of SPSR-P, in words."""
     shape = (1, 3, PATCH, PATCH)
     own = forward_flops(extractor, shape) + forward_backward_flops(extractor, shape, input_gradient=True)
-    step = cost.step_flops(config, "spsr_p")
+    step = step_flops(config, "spsr_p")
     return f"F: {own / 1e9:.2f} of {step / 1e9:.1f} GFLOP per sample of a step of SPSR-P ({own / step:.2%})"
 
 

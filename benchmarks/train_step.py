@@ -21,9 +21,9 @@ import torch
 
 from spsr.config import CONFIGS, Compute, Config, load
 from spsr.planning.rehearsal import rehearse
-from spsr.training import cost
-from spsr.training.method import step_samples
+from spsr.training.method_training import step_samples
 from spsr.training.process import set_up
+from spsr.training.step_cost import step_flops
 from spsr.training.super_resolution import SuperResolutionTask
 
 METHODS = ("spsr_g", "spsr_p", "esrgan")
@@ -47,7 +47,7 @@ def timed(task: SuperResolutionTask, step: int, device: torch.device) -> float:
 
 def compare(config: Config, name: str, ours: Compute, device: torch.device, pairs: int) -> dict[str, object]:
     """Seconds of both steps and the ratios of `pairs` interleaved pairs, after two to warm up."""
-    flops = cost.step_flops(config, name) * step_samples(config, name)
+    flops = step_flops(config, name) * step_samples(config, name)
     torch.manual_seed(0)
     plain = rehearse(with_compute(config, PLAIN), name, device, share_forward=False)
     for optimiser in (plain.optimiser, *(loss.optimiser for loss in plain.objective.adversarial)):

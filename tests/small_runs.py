@@ -15,19 +15,20 @@ from spsr.config.settings import NATURALNESS
 from spsr.errors import Stopped
 from spsr.models import build
 from spsr.training import checkpoints, process
+from spsr.training.execution import Execution
 from spsr.training.extraction.pretext import Contrastive
 from spsr.training.extraction.pretrain import extractor_training, write_untrained
-from spsr.training.extraction.task import ExtractorTask
+from spsr.training.extraction.self_supervision import ExtractorTask
 from spsr.training.frozen import FrozenNetworks
-from spsr.training.loop import run
-from spsr.training.method import method_training
+from spsr.training.loop import carry_out
+from spsr.training.method_training import method_training
 from spsr.training.naturalness import naturalness_training
 from spsr.training.objective import build_objective
 from spsr.training.patches import PatchSampler
 from spsr.training.seeding import seeded
 from spsr.training.super_resolution import SuperResolutionTask
-from spsr.training.task import Task
-from spsr.training.training import carry_out
+from spsr.training.task import Task, Training
+from spsr.training.validation_set import ValidationSet
 
 SIZE = {"features": 4, "blocks": 4, "growth": 4}
 INPUTS = {"training images": "0" * 64}
@@ -66,17 +67,30 @@ class Smooth(nn.Module):
 
 def train_method(config: Config, name: str, seed: int, out: Path | None = None, **options: Any) -> Path:
     """What `spsr train` does; returns the file with the weights."""
-    return carry_out(method_training(config, name, seed), out or config.layout.run(name, seed).path, **options)
+    execution = Execution(out or config.layout.run(name, seed).path, **options)
+    return carry_out(method_training(config, name, seed), execution)
 
 
 def pretrain(config: Config, name: str, seed: int, out: Path | None = None, **options: Any) -> Path:
     """What `spsr pretrain` does; returns the file with the weights."""
-    folder = out or config.layout.run(name, seed).path
+    execution = Execution(out or config.layout.run(name, seed).path, **options)
     if name == NATURALNESS:
-        return carry_out(naturalness_training(config, seed), folder, **options)
+        return carry_out(naturalness_training(config, seed), execution)
     if config.extractor(name).task is None:
-        return write_untrained(config, name, seed, folder, **options)
-    return carry_out(extractor_training(config, name, seed), folder, **options)
+        return write_untrained(config, name, seed, execution)
+    return carry_out(extractor_training(config, name, seed), execution)
+
+
+def run_task(
+    task: Task,
+    settings: TrainingSettings,
+    inputs: dict[str, str],
+    out: Path,
+    validation: ValidationSet | None = None,
+    **options: Any,
+) -> None:
+    """Train a task that is built already, or go on with it in `out`."""
+    carry_out(Training(settings, inputs, lambda: task, validation), Execution(out, **options))
 
 
 def small_task(config: Config, name: str, seed: int = 0) -> tuple[Task, TrainingSettings]:
@@ -123,7 +137,7 @@ def train(config: Config, name: str, out: Path, slow_writing: float = 0.0) -> No
 
         checkpoints._Digesting.write = slowly  # type: ignore[method-assign]
     task, settings = small_task(config, name)
-    run(task, settings, INPUTS, out)
+    run_task(task, settings, INPUTS, out)
 
 
 def command(config: Config, name: str, out: Path, slow_writing: float = 0.0) -> None:

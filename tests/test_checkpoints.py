@@ -18,8 +18,8 @@ def content(step: int) -> dict[str, Any]:
 
 
 def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
-    path = checkpoints.save(tmp_path, 7, content(7))
-    read = checkpoints.read(path)
+    path = checkpoints.save_checkpoint(tmp_path, 7, content(7))
+    read = checkpoints.read_checkpoint(path)
     assert path.name == "step_0000007.pt"
     assert read["step"] == 7
     assert torch.equal(read["task"]["weight"], content(7)["task"]["weight"])
@@ -28,12 +28,12 @@ def test_what_is_saved_is_read_back(tmp_path: Path) -> None:
 
 def test_only_the_newest_two_are_kept(tmp_path: Path) -> None:
     for step in (1, 5, 20, 100):
-        checkpoints.save(tmp_path, step, content(step))
+        checkpoints.save_checkpoint(tmp_path, step, content(step))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step_0000020.pt", "step_0000100.pt"]
 
 
 def test_a_finished_run_keeps_one_file(tmp_path: Path) -> None:
-    checkpoints.save(tmp_path, 1, content(1))
+    checkpoints.save_checkpoint(tmp_path, 1, content(1))
     checkpoints.save_final(tmp_path, content(2))
     assert [path.name for path in tmp_path.iterdir()] == ["final.pt"]
     newest = checkpoints.newest(tmp_path, pytest.fail)
@@ -49,8 +49,8 @@ def test_a_damaged_newest_checkpoint_gives_way_to_the_one_before(
     tmp_path_factory: pytest.TempPathFactory, damage: tuple[str, float]
 ) -> None:
     folder = tmp_path_factory.mktemp("run")
-    checkpoints.save(folder, 1, content(1))
-    path = checkpoints.save(folder, 2, content(2))
+    checkpoints.save_checkpoint(folder, 1, content(1))
+    path = checkpoints.save_checkpoint(folder, 2, content(2))
     data = bytearray(path.read_bytes())
     kind, place = damage
     position = int(place * len(data))
@@ -74,14 +74,14 @@ def test_no_valid_checkpoint_is_none(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
-    checkpoints.save(tmp_path, 1, content(1))
+    checkpoints.save_checkpoint(tmp_path, 1, content(1))
     (tmp_path / ".step_0000002.123.part.pt").write_bytes(b"half")
     checkpoints.newest(tmp_path, pytest.fail)
     assert [path.name for path in tmp_path.iterdir()] == ["step_0000001.pt"]
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    good = checkpoints.save(tmp_path, 1, content(1))
+    good = checkpoints.save_checkpoint(tmp_path, 1, content(1))
     written = 0
 
     def write(stream: checkpoints._Digesting, data: bytes) -> int:
@@ -93,13 +93,13 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(checkpoints._Digesting, "write", write)
     with pytest.raises(RunFailed) as failure:
-        checkpoints.save(tmp_path, 2, content(2))
+        checkpoints.save_checkpoint(tmp_path, 2, content(2))
     message = str(failure.value)
     assert "the disk is full" in message
     assert str(good) in message
     assert "\n" not in message
     assert [path.name for path in tmp_path.iterdir()] == [good.name]
-    assert checkpoints.read(good)["step"] == 1
+    assert checkpoints.read_checkpoint(good)["step"] == 1
 
 
 def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
             return (Path(tmp_path / "ran").touch, ())
 
     path = tmp_path / "step_0000001.pt"
-    checkpoints.write(path, {"step": Evil()})
+    checkpoints.write_checkpoint(path, {"step": Evil()})
     with pytest.raises(checkpoints.DamagedError):
-        checkpoints.read(path)
+        checkpoints.read_checkpoint(path)
     assert not (tmp_path / "ran").exists()

@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from spsr.config import CONFIGS, load
-from spsr.training.cost import step_flops, training_cost
+from spsr.training.step_cost import step_flops, training_cost
 
 
 def test_a_step_of_spsr_g_costs_what_the_official_code_takes() -> None:

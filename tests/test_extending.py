@@ -13,13 +13,13 @@ from synthetic import photograph, toy_config
 
 from spsr.config import CONFIGS, Config, load
 from spsr.data.image_sets import ImageSet
+from spsr.data.inputs import input_hashes
 from spsr.data.pack import pack
 from spsr.errors import InputError
 from spsr.images import write_png
 from spsr.models import architecture, build, from_checkpoint, to_checkpoint
 from spsr.pipeline import Pipeline
 from spsr.reporting.tables.formats import make_table
-from spsr.training.method import input_hashes
 
 PAGE = CONFIGS.parent / "docs" / "extending.md"
 STEPS = {"iterations": 2, "batch": 1, "patch": 64, "learning_rate": 1e-3, "log_every": 1, "checkpoint_every": 2}

@@ -16,10 +16,11 @@ from spsr.data.pack import Pack
 from spsr.errors import InputError, Stopped
 from spsr.images import write_png
 from spsr.models import build
+from spsr.training.execution import Execution
 from spsr.training.extraction import probe as probing
 from spsr.training.extraction.pretext import Contrastive, Jigsaw
 from spsr.training.extraction.pretrain import without
-from spsr.training.extraction.task import ExtractorTask
+from spsr.training.extraction.self_supervision import ExtractorTask
 from spsr.training.patches import PatchSampler
 
 CONTRASTIVE = Schedule(iterations=4, batch=2, patch=96, learning_rate=1e-3, log_every=1, checkpoint_every=2)
@@ -141,6 +142,11 @@ def config(tmp_path, monkeypatch):
     return config
 
 
+def probe(config, name, **options):
+    """What `spsr probe` does; returns the file with the accuracies."""
+    return probing.probe_extractor(config, name, 0, Execution(config.layout.probe(name).parent, **options))
+
+
 def test_pretraining_and_probing_from_a_preset(config, capsys):
     trained = load_file(pretrain(config, "nse_p_v", 0))
     untrained = load_file(pretrain(config, "nse_random", 0))
@@ -148,7 +154,7 @@ def test_pretraining_and_probing_from_a_preset(config, capsys):
     assert not torch.equal(trained["convs.0.weight"], untrained["convs.0.weight"])
     assert "1 of 2 training images are smaller than 96x96: small (200x92)" in capsys.readouterr().out
 
-    rows = pd.read_csv(probing.probe_extractor(config, "nse_p_v"))
+    rows = pd.read_csv(probe(config, "nse_p_v"))
     assert tuple(rows.columns) == ("extractor", "task", "dataset", "repeat", "accuracy", "n")
     contrastive = rows[rows.task == "contrastive"]
     assert contrastive.repeat.tolist() == [0, 1, 2]
@@ -159,8 +165,8 @@ def test_pretraining_and_probing_from_a_preset(config, capsys):
 
 def test_probing_twice_gives_the_same_numbers(config):
     pretrain(config, "nse_random", 0)
-    first = probing.probe_extractor(config, "nse_random").read_bytes()
-    assert probing.probe_extractor(config, "nse_random", restart=True).read_bytes() == first
+    first = probe(config, "nse_random").read_bytes()
+    assert probe(config, "nse_random", restart=True).read_bytes() == first
 
 
 def test_the_untrained_extractor_depends_on_the_seed_alone(config, tmp_path):
@@ -176,7 +182,7 @@ def test_a_benchmark_without_room_for_a_patch_is_refused(config):
     )
     object.__setattr__(config, "preset", preset)
     with pytest.raises(InputError, match="Small: no image holds a 104x104 patch"):
-        probing.probe_extractor(config, "nse_random")
+        probe(config, "nse_random")
 
 
 def test_released_extractors_are_not_trained(config):

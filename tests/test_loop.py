@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 import torch
+from small_runs import run_task
 from torch import Tensor
 
 from spsr.config import Config, Schedule, TrainingSettings, load
+from spsr.config.run_folder import RunFolder
 from spsr.errors import InputError, RunFailed, Stopped
 from spsr.models import build
 from spsr.training import checkpoints, events, record
 from spsr.training.debug.autopsy import replay
 from spsr.training.debug.determinism import verify_determinism
-from spsr.training.loop import run
+from spsr.training.execution import Restart
 from spsr.training.seeding import seed_step
 
 
@@ -87,12 +89,12 @@ def settings(config: Config) -> TrainingSettings:
 @pytest.fixture(scope="module")
 def whole(config: Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("whole") / "run"
-    run(Toy(), settings_of(config, "spsr_g"), {"x": "1"}, out)
+    run_task(Toy(), settings_of(config, "spsr_g"), {"x": "1"}, out)
     return out
 
 
 def same(out: Path, whole: Path) -> bool:
-    names = (record.MODEL, record.EVENTS)
+    names = ("model.safetensors", "events.jsonl")
     return all((out / name).read_bytes() == (whole / name).read_bytes() for name in names)
 
 
@@ -101,7 +103,7 @@ def at(number: int, action: Callable[[Toy], None]) -> Callable[[Toy, int], None]
 
 
 def test_events_hold_the_means_of_their_interval(whole: Path, settings: TrainingSettings) -> None:
-    lines = [json.loads(line) for line in (whole / record.EVENTS).read_text().splitlines()]
+    lines = [json.loads(line) for line in RunFolder(whole).events.read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(2, 21, 2))
     assert [line["lr"] for line in lines] == [1e-4] * 5 + [5e-5] * 5
     toy, losses = Toy(), []
@@ -114,10 +116,10 @@ def test_events_hold_the_means_of_their_interval(whole: Path, settings: Training
 
 
 def test_times_and_rates_are_in_the_ledger_only(whole: Path) -> None:
-    lines = [json.loads(line) for line in (whole / record.LEDGER).read_text().splitlines()]
+    lines = [json.loads(line) for line in RunFolder(whole).ledger.read_text().splitlines()]
     assert lines[0]["began_at_step"] == 0
     assert {"iterations_per_s", "samples_per_s", "tflops", "data_wait", "peak_memory_mb"} <= lines[1].keys()
-    assert "time" not in (whole / record.EVENTS).read_text()
+    assert "time" not in RunFolder(whole).events.read_text()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
@@ -126,17 +128,17 @@ def test_a_signal_saves_and_the_same_command_goes_on(
 ) -> None:
     out = tmp_path / "run"
     with pytest.raises(Stopped, match=f"{number.name} after step 7 of 20"):
-        run(Toy(at(6, lambda toy: os.kill(os.getpid(), number))), settings, {"x": "1"}, out)
-    assert not (out / record.MODEL).exists()
+        run_task(Toy(at(6, lambda toy: os.kill(os.getpid(), number))), settings, {"x": "1"}, out)
+    assert not RunFolder(out).model.exists()
     toy = Toy()
-    run(toy, settings, {"x": "1"}, out)
+    run_task(toy, settings, {"x": "1"}, out)
     assert toy.steps == list(range(7, 20))
     assert same(out, whole)
 
 
 def test_signal_handlers_are_put_back(settings: TrainingSettings, tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    run(Toy(), settings, {}, tmp_path / "run")
+    run_task(Toy(), settings, {}, tmp_path / "run")
     assert signal.getsignal(signal.SIGTERM) == before
 
 
@@ -144,74 +146,74 @@ def test_the_time_limit_saves_and_stops(whole: Path, settings: TrainingSettings,
     out = tmp_path / "run"
     for _ in range(19):
         with pytest.raises(Stopped, match="the time limit"):
-            run(Toy(), settings, {"x": "1"}, out, max_minutes=0)
-    run(Toy(), settings, {"x": "1"}, out, max_minutes=0)
+            run_task(Toy(), settings, {"x": "1"}, out, max_minutes=0)
+    run_task(Toy(), settings, {"x": "1"}, out, max_minutes=0)
     assert same(out, whole)
 
 
 def test_a_finished_run_is_left_alone(whole: Path, settings: TrainingSettings) -> None:
     before = {path.name: path.stat().st_mtime_ns for path in whole.iterdir() if path.name != ".lock"}
     toy = Toy()
-    run(toy, settings, {"x": "1"}, whole)
+    run_task(toy, settings, {"x": "1"}, whole)
     assert toy.steps == []
     assert before == {path.name: path.stat().st_mtime_ns for path in whole.iterdir() if path.name != ".lock"}
-    assert record.is_finished(settings, {"x": "1"}, whole)
+    assert record.is_finished(RunFolder(whole), record.run_identity(settings, {"x": "1"}))
 
 
 def test_lost_outputs_of_a_finished_run_are_restored(settings: TrainingSettings, whole: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    run(Toy(), settings, {"x": "1"}, out)
-    for name in (record.MODEL, record.EVENTS, record.RECORD):
+    run_task(Toy(), settings, {"x": "1"}, out)
+    for name in ("model.safetensors", "events.jsonl", "run.yaml"):
         (out / name).unlink()
     toy = Toy()
-    run(toy, settings, {"x": "1"}, out)
+    run_task(toy, settings, {"x": "1"}, out)
     assert toy.steps == []
     assert same(out, whole)
-    assert (out / record.RECORD).is_file()
+    assert RunFolder(out).record.is_file()
 
 
 def test_another_configuration_is_refused_with_the_difference(config: Config, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    run(Toy(), settings_of(config, "spsr_g"), {"x": "1"}, out)
+    run_task(Toy(), settings_of(config, "spsr_g"), {"x": "1"}, out)
     changed = settings_of(config, "spsr_g_wo_agl")
-    for lost in ((), (record.RECORD,), (record.MODEL, record.EVENTS)):
+    for lost in ((), ("run.yaml",), ("model.safetensors", "events.jsonl")):
         for name in lost:
             (out / name).unlink()
         with pytest.raises(InputError, match=r"losses\.adversarial\.gradient: 0\.005 -> 0\.0.*--restart"):
-            run(Toy(), changed, {"x": "1"}, out)
+            run_task(Toy(), changed, {"x": "1"}, out)
         with pytest.raises(InputError, match=r"--restart"):
-            record.is_finished(changed, {"x": "1"}, out)
+            record.is_finished(RunFolder(out), record.run_identity(changed, {"x": "1"}))
     with pytest.raises(InputError, match=r'inputs\.x: "1" -> "2"'):
-        run(Toy(), settings_of(config, "spsr_g"), {"x": "2"}, out)
+        run_task(Toy(), settings_of(config, "spsr_g"), {"x": "2"}, out)
 
 
 @pytest.mark.parametrize(("restart", "inputs", "moved"), [(True, "1", 1), ("changed", "1", 0), ("changed", "2", 1)])
 def test_restart_moves_the_old_run_aside(
-    settings: TrainingSettings, tmp_path: Path, restart: record.Restart, inputs: str, moved: int
+    settings: TrainingSettings, tmp_path: Path, restart: Restart, inputs: str, moved: int
 ) -> None:
     out = tmp_path / "seed0"
-    run(Toy(), settings, {"x": "1"}, out)
-    old = (out / record.MODEL).read_bytes()
+    run_task(Toy(), settings, {"x": "1"}, out)
+    old = RunFolder(out).model.read_bytes()
     toy = Toy()
-    run(toy, settings, {"x": inputs}, out, restart=restart)
+    run_task(toy, settings, {"x": inputs}, out, restart=restart)
     aside = list(tmp_path.glob("seed0.before-*"))
     assert len(aside) == moved
     assert len(toy.steps) == 20 * moved
     if moved:
-        assert (aside[0] / record.MODEL).read_bytes() == old
-        assert (aside[0] / record.EVENTS).exists()
+        assert RunFolder(aside[0]).model.read_bytes() == old
+        assert RunFolder(aside[0]).events.exists()
 
 
 def test_a_model_of_unknown_origin_is_not_overwritten(settings: TrainingSettings, tmp_path: Path) -> None:
-    (tmp_path / record.MODEL).write_bytes(b"someone's")
+    RunFolder(tmp_path).model.write_bytes(b"someone's")
     with pytest.raises(InputError, match="nothing says which configuration"):
-        run(Toy(), settings, {}, tmp_path)
-    assert (tmp_path / record.MODEL).read_bytes() == b"someone's"
+        run_task(Toy(), settings, {}, tmp_path)
+    assert RunFolder(tmp_path).model.read_bytes() == b"someone's"
 
 
 def test_two_processes_do_not_train_in_one_folder(settings: TrainingSettings, tmp_path: Path) -> None:
-    with record.locked(tmp_path), pytest.raises(InputError, match="another process trains here"):
-        run(Toy(), settings, {}, tmp_path)
+    with record.locked(RunFolder(tmp_path)), pytest.raises(InputError, match="another process trains here"):
+        run_task(Toy(), settings, {}, tmp_path)
 
 
 def spoil_images(toy: Toy) -> None:
@@ -240,7 +242,7 @@ def test_a_number_that_is_not_finite_stops_the_run(
 ) -> None:
     at_step = step if spoil is spoil_images else step - 1
     with pytest.raises(RunFailed) as failure:
-        run(Toy(at(at_step, spoil)), settings, {}, tmp_path / "run")
+        run_task(Toy(at(at_step, spoil)), settings, {}, tmp_path / "run")
     message = str(failure.value)
     good = tmp_path / "run" / "checkpoints" / f"step_{step // 10 * 10:07d}.pt"
     assert re.search(module, message), message
@@ -249,14 +251,14 @@ def test_a_number_that_is_not_finite_stops_the_run(
     assert f"last good checkpoint: {good}" in message
     assert f"--replay-step {step}" in message
     assert "\n" not in message
-    assert checkpoints.read(good)["step"] == step // 10 * 10
-    assert not (tmp_path / "run" / record.MODEL).exists()
+    assert checkpoints.read_checkpoint(good)["step"] == step // 10 * 10
+    assert not RunFolder(tmp_path / "run").model.exists()
 
 
 def test_weights_that_are_not_finite_are_never_saved(settings: TrainingSettings, tmp_path: Path) -> None:
     # Step 9 is the last before the checkpoint after step 10: its losses are finite, its weights are not.
     with pytest.raises(RunFailed, match=r"step 9: model\.head\.weight is nan"):
-        run(Toy(at(9, spoil_gradient)), settings, {}, tmp_path / "run")
+        run_task(Toy(at(9, spoil_gradient)), settings, {}, tmp_path / "run")
     assert checkpoints.steps(tmp_path / "run" / "checkpoints") == [0]
 
 
@@ -265,7 +267,7 @@ def test_no_memory_names_the_knobs(settings: TrainingSettings, tmp_path: Path) -
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
 
     with pytest.raises(RunFailed, match=r"step 5: out of memory .*bf16.*batch \(now 2\)") as failure:
-        run(Toy(at(5, exhaust)), settings, {}, tmp_path / "run")
+        run_task(Toy(at(5, exhaust)), settings, {}, tmp_path / "run")
     assert "\n" not in str(failure.value)
 
 
@@ -274,7 +276,7 @@ def test_other_errors_are_not_hidden(settings: TrainingSettings, tmp_path: Path)
         raise ZeroDivisionError("a bug")
 
     with pytest.raises(ZeroDivisionError):
-        run(Toy(at(5, fail)), settings, {}, tmp_path / "run")
+        run_task(Toy(at(5, fail)), settings, {}, tmp_path / "run")
 
 
 def test_losses_are_transferred_at_the_interval_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -289,16 +291,16 @@ def test_losses_are_transferred_at_the_interval_only(monkeypatch: pytest.MonkeyP
 def test_an_unwritable_folder_is_bad_input(settings: TrainingSettings, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="name another folder"):
-        run(Toy(), settings, {}, tmp_path / "file" / "run")
+        run_task(Toy(), settings, {}, tmp_path / "file" / "run")
 
 
 def test_a_replay_finds_the_module_again(settings: TrainingSettings, tmp_path: Path) -> None:
     out = tmp_path / "run"
     with pytest.raises(RunFailed):
-        run(Toy(at(13, spoil_images)), settings, {}, out)
-    again = replay(Toy(at(13, spoil_images)), out / record.CHECKPOINTS, settings.seed, 13)
+        run_task(Toy(at(13, spoil_images)), settings, {}, out)
+    again = replay(Toy(at(13, spoil_images)), RunFolder(out).checkpoints, settings.seed, 13)
     assert again == "the output of model.head (Conv2d), in step 13"
-    assert replay(Toy(), out / record.CHECKPOINTS, settings.seed, 13).startswith("none: steps 10 to 13 are finite")
+    assert replay(Toy(), RunFolder(out).checkpoints, settings.seed, 13).startswith("none: steps 10 to 13 are finite")
 
 
 def test_equal_executions_are_found_equal() -> None:

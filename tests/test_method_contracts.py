@@ -25,7 +25,7 @@ from spsr.models.resnet import ResNet18
 from spsr.models.sftgan import AuxiliaryDiscriminator, is_conditional
 from spsr.models.vgg import VGG19
 from spsr.training import frozen
-from spsr.training.method import build_task, method_training
+from spsr.training.method_training import build_task, method_training
 from spsr.training.patches import Batch
 from spsr.training.super_resolution import SuperResolutionTask
 

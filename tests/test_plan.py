@@ -15,8 +15,8 @@ from spsr.pipeline import Pipeline
 from spsr.planning.gantt import draw_gantt
 from spsr.planning.jobs import Job, ledger_rate, list_jobs, of_table
 from spsr.planning.timeline import as_data, hours, schedule_jobs
-from spsr.training import cost
 from spsr.training.memory import counting_saved_tensors
+from spsr.training.step_cost import step_flops
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_a_training_needs_no_extractor_that_no_term_of_it_looks_through(config: 
 
 def test_flops_are_those_of_the_counted_step(config: Config, jobs: list[Job]) -> None:
     schedule = config.schedule("gan")
-    step = cost.step_flops(config, "spsr_p") * schedule.batch
+    step = step_flops(config, "spsr_p") * schedule.batch
     assert named(jobs, "spsr_p")[0].flops == step * schedule.iterations
 
 

@@ -22,10 +22,10 @@ from spsr.models import build, from_checkpoint
 from spsr.models.natsr import NMD, SpectralDiscriminator
 from spsr.planning.rehearsal import rehearse
 from spsr.resize import imresize
-from spsr.training.cost import training_cost
 from spsr.training.frozen import fresh_frozen
 from spsr.training.naturalness import NaturalnessTask, blend, dct_noise, naturalness_task
 from spsr.training.patches import PatchSampler
+from spsr.training.step_cost import training_cost
 from spsr.training.super_resolution import SuperResolutionTask
 
 SCHEDULE = Schedule(iterations=12, batch=4, patch=32, learning_rate=1e-3, log_every=1, checkpoint_every=4)

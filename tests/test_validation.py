@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_runs import INPUTS, small_task
+from small_runs import INPUTS, run_task, small_task
 from synthetic import photograph, toy_config, write_images
 
 from spsr.config import Config
@@ -16,16 +16,15 @@ from spsr.files import write_text
 from spsr.images import degrade, write_png
 from spsr.metrics import psnr
 from spsr.results.curves import curves
-from spsr.training.loop import run
-from spsr.training.validation import Validation, validation_of
+from spsr.training.validation_set import ValidationSet, validation_of
 
 
-def validation(folder: Path, every: int) -> Validation:
+def validation(folder: Path, every: int) -> ValidationSet:
     files = tuple((folder / f"lr{i}.png", folder / f"hr{i}.png") for i in range(2))
     for i, (lr, hr) in enumerate(files):
         write_png(hr, photograph(i, 64))
         write_png(lr, degrade(photograph(i, 64)))
-    return Validation("Set5", every, files)
+    return ValidationSet("Set5", every, files)
 
 
 def looks(out: Path) -> list[dict[str, float]]:
@@ -33,9 +32,9 @@ def looks(out: Path) -> list[dict[str, float]]:
     return [line for line in lines if "validation" in line]
 
 
-def train(config: Config, name: str, out: Path, looked_at: Validation | None) -> None:
+def train(config: Config, name: str, out: Path, looked_at: ValidationSet | None) -> None:
     task, settings = small_task(config, name)
-    run(task, settings, INPUTS, out, validation=looked_at)
+    run_task(task, settings, INPUTS, out, looked_at)
 
 
 def test_a_validated_training_has_a_curve_and_the_same_weights_and_events(tmp_path: Path) -> None:

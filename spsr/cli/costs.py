@@ -4,13 +4,13 @@ from rich.table import Table
 
 from spsr.cli.progress_bar import progress_bar
 from spsr.config import Config
-from spsr.training.cost import Cost, training_cost
+from spsr.training.step_cost import StepCost, training_cost
 
 
 def costs(config: Config) -> Table:
     """What one training step of each method takes, counted."""
     trained = [name for name, method in config.methods.items() if method.source == "trained"]
-    counted: dict[str, Cost] = {}
+    counted: dict[str, StepCost] = {}
     with progress_bar("counting") as report:
         for done, name in enumerate(trained):
             report(done, len(trained), name)

@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from spsr.cli import training
 from spsr.cli.options import Configfile, MaxMinutes, Out, ReplayStep, Restart, RestartChanged, Seed, VerifyDeterminism
+from spsr.cli.training import execute, execution_of
 from spsr.config import Config, load
 from spsr.config.settings import NATURALNESS
 from spsr.training.extraction.pretrain import extractor_training, write_untrained
 from spsr.training.naturalness import naturalness_training
-from spsr.training.training import Training
+from spsr.training.task import Training
 
 
 def pretrain(
@@ -26,19 +26,18 @@ def pretrain(
 ) -> None:
     """Train a structure extractor by self-supervision (Section 4.2), or nmd, which judges how natural images look."""
     config = load(configfile)
-    how = training.how_to_restart(restart, restart_changed)
+    folder = out or config.layout.run(extractor, seed).path
+    execution = execution_of(folder, max_minutes, restart, restart_changed)
     untrained = extractor != NATURALNESS and config.extractor(extractor).task is None
     if untrained and verify_determinism is None and replay_step is None:
-        print(write_untrained(config, extractor, seed, out or config.layout.run(extractor, seed).path, how))
+        print(write_untrained(config, extractor, seed, execution))
         return
-    training.run(
+    execute(
         config,
         extractor,
         seed,
         _training(config, extractor, seed),
-        out,
-        max_minutes=max_minutes,
-        restart=how,
+        execution,
         verify_determinism=verify_determinism,
         replay_step=replay_step,
     )

@@ -7,6 +7,7 @@ import typer
 from spsr.cli.options import Configfile, MaxMinutes, Out, Restart, Seed
 from spsr.cli.progress_bar import progress_bar
 from spsr.config import load
+from spsr.training.execution import Execution
 from spsr.training.extraction.probe import probe_extractor
 
 
@@ -25,5 +26,6 @@ def probe(
     config = load(configfile)
     config.extractor(extractor)
     with progress_bar(f"probe {extractor}") as report:
-        file = probe_extractor(config, extractor, seed, out, max_minutes=max_minutes, restart=restart, progress=report)
+        execution = Execution(out or config.layout.probe(extractor).parent, max_minutes, restart, report)
+        file = probe_extractor(config, extractor, seed, execution)
     print(file)

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import typer
 
-from spsr.cli import training
 from spsr.cli.options import Configfile, MaxMinutes, Out, ReplayStep, Restart, RestartChanged, Seed, VerifyDeterminism
+from spsr.cli.training import execute, execution_of
 from spsr.config import load
-from spsr.training.method import method_training
+from spsr.training.method_training import method_training
 
 
 def train(
@@ -24,14 +24,12 @@ def train(
     """Train a super-resolution method, or go on with its training where it was interrupted."""
     config = load(configfile)
     config.training_settings(method, seed)
-    training.run(
+    execute(
         config,
         method,
         seed,
         method_training(config, method, seed),
-        out,
-        max_minutes=max_minutes,
-        restart=training.how_to_restart(restart, restart_changed),
+        execution_of(out or config.layout.run(method, seed).path, max_minutes, restart, restart_changed),
         verify_determinism=verify_determinism,
         replay_step=replay_step,
     )

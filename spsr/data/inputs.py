@@ -7,6 +7,7 @@ from pathlib import Path
 from spsr.config import Config
 from spsr.config.settings import NATURALNESS
 from spsr.data import weights
+from spsr.data.hashing import file_hash
 from spsr.errors import InputError
 from spsr.plugins import source_file
 
@@ -87,3 +88,17 @@ def present(config: Config, needed: Input) -> Path:
 def weights_file(config: Config, name: str) -> Path:
     """The file with the weights of a method, an extractor or the judge; see `present`."""
     return present(config, weights_of(config, name))
+
+
+def input_hashes(config: Config, name: str) -> dict[str, str]:
+    """SHA-256 of every file that the weights of a method, an extractor or the judge depend on, by its purpose.
+
+    Raises:
+        InputError: a file is not there, with the command that makes it.
+    """
+    index = config.layout.training_pack
+    if not index.is_file():
+        raise InputError(f"{index}: no packed training images; run `spsr prepare training --configfile {config.path}`")
+    files = {"training images": index.with_name("hr.npy")}
+    files |= {needed.purpose: present(config, needed) for needed in training_inputs(config, name)}
+    return {purpose: file_hash(file) for purpose, file in files.items()}

@@ -12,9 +12,9 @@ from spsr.config.settings import NATURALNESS
 from spsr.data.inputs import training_inputs
 from spsr.models import build
 from spsr.models.flops import forward_backward_flops
-from spsr.training import cost
 from spsr.training.memory import counting_saved_tensors
-from spsr.training.method import step_samples
+from spsr.training.method_training import step_samples
+from spsr.training.step_cost import training_cost
 
 Key = tuple[str, int]
 FP32 = 4
@@ -97,7 +97,7 @@ def _shape(config: Config, name: str) -> str:
 
 def _method_cost(config: Config, name: str) -> tuple[int, int, int, int]:
     with counting_saved_tensors() as saved:
-        counted = cost.training_cost(config, name)
+        counted = training_cost(config, name)
     schedule = config.schedule(config.method(name).schedule)
     samples = step_samples(config, name)
     parameters = counted.generator + counted.discriminators

@@ -9,12 +9,12 @@ from spsr.config import Config
 from spsr.data.pack import Pack
 from spsr.errors import InputError
 from spsr.models import build
-from spsr.training import cost
 from spsr.training.frozen import fresh_frozen
-from spsr.training.method import step_samples
+from spsr.training.method_training import step_samples
 from spsr.training.objective import build_objective
 from spsr.training.patches import PatchSampler
 from spsr.training.process import placed
+from spsr.training.step_cost import step_flops
 from spsr.training.super_resolution import SuperResolutionTask
 
 IMAGES = 8
@@ -53,7 +53,7 @@ def rehearse(
 
 def sustained_tflops(config: Config, name: str, device: torch.device, seconds: float) -> float:
     """TFLOP/s of a method's step on a device, measured for so many seconds after two steps to warm up."""
-    flops = cost.step_flops(config, name) * step_samples(config, name)
+    flops = step_flops(config, name) * step_samples(config, name)
     task = rehearse(config, name, device)
     _wait(task.step(0))
     _wait(task.step(1))

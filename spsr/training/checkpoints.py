@@ -67,7 +67,7 @@ class _Digesting:
         self._stream.flush()
 
 
-def write(path: Path, content: dict[str, Any]) -> None:
+def write_checkpoint(path: Path, content: dict[str, Any]) -> None:
     """Write `content` to `path` atomically; a full disk is a `RunFailed` and leaves everything as it was."""
     try:
         with atomic_path(path) as temporary, temporary.open("wb") as stream:
@@ -88,7 +88,7 @@ def _unwritable(path: Path, error: BaseException) -> str:
     return f"{path}: the checkpoint could not be written ({what}); {last}; {remedy} and start the same command again"
 
 
-def read(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path) -> dict[str, Any]:
     """The content of a checkpoint, on the CPU; `DamagedError` if its digest does not fit."""
     try:
         length = path.stat().st_size - _TRAILER
@@ -103,10 +103,10 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
-def save(folder: Path, step: int, content: dict[str, Any]) -> Path:
+def save_checkpoint(folder: Path, step: int, content: dict[str, Any]) -> Path:
     """Write the checkpoint after `step` steps, then remove all but the newest `KEPT`."""
     path = path_of(folder, step)
-    write(path, content)
+    write_checkpoint(path, content)
     for old in steps(folder)[KEPT:]:
         path_of(folder, old).unlink(missing_ok=True)
     return path
@@ -114,7 +114,7 @@ def save(folder: Path, step: int, content: dict[str, Any]) -> Path:
 
 def save_final(folder: Path, content: dict[str, Any]) -> None:
     """Write what a finished run is restored from, and remove all other checkpoints."""
-    write(folder / FINAL, content)
+    write_checkpoint(folder / FINAL, content)
     for step in steps(folder):
         path_of(folder, step).unlink(missing_ok=True)
 
@@ -128,7 +128,7 @@ def newest(folder: Path, warn: Callable[[str], None]) -> dict[str, Any] | None:
         leftover.unlink(missing_ok=True)
     for path in found(folder):
         try:
-            return read(path)
+            return read_checkpoint(path)
         except DamagedError as damage:
             warn(f"{damage}; using the one before it")
     return None

@@ -11,6 +11,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from spsr.config import Config, Schedule
 from spsr.config.settings import NATURALNESS, Naturalness
+from spsr.data.inputs import input_hashes
 from spsr.data.pack import Pack, open_pack
 from spsr.errors import InputError
 from spsr.models import build
@@ -22,7 +23,7 @@ from spsr.training.optimiser import adam, set_learning_rate
 from spsr.training.patches import PatchSampler
 from spsr.training.process import set_up
 from spsr.training.seeding import Stream, random_generator, seeded
-from spsr.training.training import Training, training_images_hash
+from spsr.training.task import Training
 
 BLOCK = 8
 SIGMA, SIGMA_FACTOR = 0.1, 0.8
@@ -173,13 +174,12 @@ def naturalness_training(config: Config, seed: int) -> Training:
     Raises:
         InputError: no packed training images.
     """
-    inputs = {"training images": training_images_hash(config)}
 
     def fresh_task() -> NaturalnessTask:
         device = set_up(config.preset.compute, seed)
         return naturalness_task(config, open_pack(config.layout.training_pack), seed, device)
 
-    return Training(config.training_settings(NATURALNESS, seed), inputs, fresh_task)
+    return Training(config.training_settings(NATURALNESS, seed), input_hashes(config, NATURALNESS), fresh_task)
 
 
 def naturalness_task(config: Config, pack: Pack, seed: int, device: torch.device) -> NaturalnessTask:

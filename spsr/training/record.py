@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
@@ -18,20 +18,10 @@ from spsr.config.training_settings import as_of_now
 from spsr.errors import InputError
 from spsr.files import alone, write_text
 from spsr.training import checkpoints
-
-Restart = bool | Literal["changed"]
-"""False goes on with an earlier run, True begins anew, `changed` begins anew if its configuration is another."""
-
-MODEL, EVENTS, LEDGER, RECORD, CHECKPOINTS = (
-    "model.safetensors",
-    "events.jsonl",
-    "ledger.jsonl",
-    "run.yaml",
-    "checkpoints",
-)
+from spsr.training.execution import Restart
 
 
-def identity(settings: TrainingSettings, inputs: dict[str, str]) -> dict[str, Any]:
+def run_identity(settings: TrainingSettings, inputs: dict[str, str]) -> dict[str, Any]:
     """Everything that the weights depend on, as plain data: the settings and the hashes of the inputs."""
     return {"settings": settings.plain(), "inputs": dict(sorted(inputs.items()))}
 
@@ -47,9 +37,9 @@ def differences(old: Any, new: Any, place: str = "") -> list[str]:
     return [] if old == new else [f"{place}: {json.dumps(old)} -> {json.dumps(new)}"]
 
 
-def changes(earlier: dict[str, Any], run: dict[str, Any]) -> list[str]:
+def changes(earlier: dict[str, Any], identity: dict[str, Any]) -> list[str]:
     """The differences between two identities; what the configuration got since the earlier one is no change."""
-    return differences(earlier | {"settings": as_of_now(earlier["settings"])}, run)
+    return differences(earlier | {"settings": as_of_now(earlier["settings"])}, identity)
 
 
 def versions() -> dict[str, str]:
@@ -70,64 +60,70 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write(out: Path, run: dict[str, Any]) -> None:
+def write_record(folder: RunFolder, identity: dict[str, Any]) -> None:
     """Write `run.yaml`: the identity, then the versions that the run began with."""
-    text = yaml.safe_dump(run | {"versions": versions()}, sort_keys=True, allow_unicode=True, width=100)
-    write_text(out / RECORD, text)
+    text = yaml.safe_dump(identity | {"versions": versions()}, sort_keys=True, allow_unicode=True, width=100)
+    write_text(folder.record, text)
 
 
-def read(out: Path) -> dict[str, Any] | None:
-    """The identity of the run in `out`, from `run.yaml` or else its newest checkpoint; none if there is no run."""
+def read_identity(folder: RunFolder) -> dict[str, Any] | None:
+    """The identity of the run in a folder, from `run.yaml` or else its newest checkpoint; none if there is no run."""
     try:
-        content = yaml.safe_load((out / RECORD).read_text(encoding="utf-8"))
+        content = yaml.safe_load(folder.record.read_text(encoding="utf-8"))
         return {"settings": content["settings"], "inputs": content["inputs"]}
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise InputError(f"{out / RECORD}: is not the record of a run; add --restart to move it aside") from error
-    for path in checkpoints.found(out / CHECKPOINTS):
+        raise InputError(f"{folder.record}: is not the record of a run; add --restart to move it aside") from error
+    for path in checkpoints.found(folder.checkpoints):
         try:
-            return json.loads(checkpoints.read(path)["identity"])
+            return json.loads(checkpoints.read_checkpoint(path)["identity"])
         except checkpoints.DamagedError:
             continue
-    if (out / MODEL).exists():
-        raise InputError(f"{out}: nothing says which configuration made its model; add --restart to move it aside")
+    if folder.model.exists():
+        raise InputError(
+            f"{folder.path}: nothing says which configuration made its model; add --restart to move it aside"
+        )
     return None
 
 
-def must_move_aside(out: Path, run: dict[str, Any], restart: Restart) -> bool:
-    """Whether an earlier run in `out` has to give way to `run`.
+def must_move_aside(folder: RunFolder, identity: dict[str, Any], restart: Restart) -> bool:
+    """Whether an earlier run has to give way to that of `identity`.
 
     Raises:
         InputError: its configuration is another and `restart` is False.
     """
     if restart is True:
-        return out.exists() and any(path.name != ".lock" for path in out.iterdir())
-    earlier = read(out)
-    if earlier is None or not (changed := changes(earlier, run)):
+        return folder.path.exists() and any(path != folder.lock for path in folder.path.iterdir())
+    earlier = read_identity(folder)
+    if earlier is None or not (changed := changes(earlier, identity)):
         return False
     if restart == "changed":
         return True
     shown = "; ".join(changed[:5]) + (f"; and {len(changed) - 5} more" if len(changed) > 5 else "")
     raise InputError(
-        f"{out}: holds a run of another configuration ({shown}); "
+        f"{folder.path}: holds a run of another configuration ({shown}); "
         "add --restart to move it aside and begin anew, or undo the change"
     )
 
 
-def is_finished(settings: TrainingSettings, inputs: dict[str, str], out: Path, restart: Restart = False) -> bool:
-    """Whether `out` holds the finished run of this very configuration, so that nothing is left to do.
+def is_complete(folder: RunFolder) -> bool:
+    """Whether a folder holds all that a finished run leaves."""
+    return all(file.is_file() for file in (folder.model, folder.events, folder.record))
+
+
+def is_finished(folder: RunFolder, identity: dict[str, Any], restart: Restart = False) -> bool:
+    """Whether a folder holds the finished run of this very identity, so that nothing is left to do.
 
     Raises:
-        InputError: `out` holds a run of another configuration and `restart` is False.
+        InputError: it holds a run of another configuration and `restart` is False.
     """
-    if must_move_aside(out, identity(settings, inputs), restart):
-        return False
-    return (out / MODEL).is_file() and (out / EVENTS).is_file() and (out / RECORD).is_file()
+    return not must_move_aside(folder, identity, restart) and is_complete(folder)
 
 
-def move_aside(out: Path) -> Path:
-    """Rename `out` to `NAME.before-TIMESTAMP` beside it."""
+def move_aside(folder: RunFolder) -> Path:
+    """Rename a folder to `NAME.before-TIMESTAMP` beside it."""
+    out = folder.path
     stamp = time.strftime("%Y%m%d-%H%M%S")
     aside = out.with_name(f"{out.name}.before-{stamp}")
     number = 1
@@ -138,12 +134,13 @@ def move_aside(out: Path) -> Path:
 
 
 @contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Hold `out` for one process; the lock ends with the process, however that ends."""
+def locked(folder: RunFolder) -> Iterator[None]:
+    """Hold a folder for one process; the lock ends with the process, however that ends."""
+    out = folder.path
     refusal = f"{out}: another process trains here; wait for it or name another --out"
     with ExitStack() as stack:
         try:
-            stack.enter_context(alone(RunFolder(out).lock, refusal))
+            stack.enter_context(alone(folder.lock, refusal))
         except OSError as error:
             raise InputError(f"{out}: cannot be written ({error.strerror}); name another folder with --out") from error
         yield

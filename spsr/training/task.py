@@ -1,9 +1,14 @@
 """What a loop trains: super-resolution, structure extractors and the naturalness discriminator are tasks."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+
+from spsr.config import TrainingSettings
+from spsr.training.validation_set import ValidationSet
 
 
 class Task(Protocol):
@@ -36,3 +41,21 @@ def device_of(task: Task) -> torch.device:
     """Where the task's model lies."""
     tensor = next(iter(task.model.parameters()), None)
     return torch.device("cpu") if tensor is None else tensor.device
+
+
+@dataclass(frozen=True)
+class Training:
+    """A task and what its weights depend on, put together before anything heavy is built.
+
+    Attributes:
+        settings: what the weights depend on.
+        inputs: SHA-256 of every file that they depend on, by what it is for.
+        fresh_task: sets the process up and builds the task before its first step; its initial weights are a function
+            of the seed.
+        validation: what the model is looked at with from time to time; the weights do not depend on it.
+    """
+
+    settings: TrainingSettings
+    inputs: dict[str, str]
+    fresh_task: Callable[[], Task]
+    validation: ValidationSet | None = None

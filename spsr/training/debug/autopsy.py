@@ -138,7 +138,7 @@ def _before(folder: Path, step: int) -> tuple[int, dict[str, Any] | None]:
     for number in checkpoints.steps(folder):
         if number <= step:
             try:
-                return number, checkpoints.read(checkpoints.path_of(folder, number))
+                return number, checkpoints.read_checkpoint(checkpoints.path_of(folder, number))
             except checkpoints.DamagedError:
                 continue
     return 0, None

@@ -6,18 +6,21 @@ import numpy as np
 import torch
 
 from spsr.config import Config, Extractor, Schedule
+from spsr.config.run_folder import RunFolder
+from spsr.data.inputs import input_hashes
 from spsr.data.pack import Pack, open_pack
 from spsr.errors import InputError
 from spsr.files import write_text
 from spsr.models import build, to_checkpoint
 from spsr.models.flops import forward_backward_flops
 from spsr.training import record
+from spsr.training.execution import Execution
 from spsr.training.extraction.pretext import Contrastive, Jigsaw, Pretext
-from spsr.training.extraction.task import ExtractorTask
+from spsr.training.extraction.self_supervision import ExtractorTask
 from spsr.training.patches import PatchSampler
 from spsr.training.process import set_up
 from spsr.training.seeding import seeded
-from spsr.training.training import Training, training_images_hash
+from spsr.training.task import Training
 
 
 def extractor_training(config: Config, name: str, seed: int) -> Training:
@@ -30,37 +33,35 @@ def extractor_training(config: Config, name: str, seed: int) -> Training:
     schedule = settings.schedule
     if extractor.network != "nse" or schedule is None:
         raise InputError(f"extractor '{name}': is not trained; choose one with a task")
-    inputs = {"training images": training_images_hash(config)}
 
     def fresh_task() -> ExtractorTask:
         device = set_up(config.preset.compute, seed)
         return extractor_task(config, extractor, schedule, open_pack(config.layout.training_pack), seed, device)
 
-    return Training(settings, inputs, fresh_task)
+    return Training(settings, input_hashes(config, name), fresh_task)
 
 
-def write_untrained(config: Config, name: str, seed: int, out: Path, restart: record.Restart = False) -> Path:
+def write_untrained(config: Config, name: str, seed: int, execution: Execution) -> Path:
     """Write the first weights of an extractor without a task, in the form of a finished run; returns their file.
 
     Raises:
-        InputError: the extractor has released weights, or `out` holds another run.
+        InputError: the extractor has released weights, or the folder holds another run.
     """
-    extractor, settings = config.extractor(name), config.training_settings(name, seed)
-    if extractor.network != "nse":
+    if config.extractor(name).network != "nse":
         fetched = config.extractor_weights(name)
         raise InputError(f"extractor '{name}': has released weights and is not trained; run `spsr fetch {fetched}`")
-    if record.is_finished(settings, {}, out, restart):
-        return out / record.MODEL
+    folder, identity = RunFolder(execution.out), record.run_identity(config.training_settings(name, seed), {})
+    if record.is_finished(folder, identity, execution.restart):
+        return folder.model
     with seeded(seed, "extractor"):
         network = build("nse")
-    identity = record.identity(settings, {})
-    if record.must_move_aside(out, identity, restart):
-        record.move_aside(out)
-    with record.locked(out):
-        record.write(out, identity)
-        write_text(out / record.EVENTS, "")
-        to_checkpoint(network, out / record.MODEL)
-    return out / record.MODEL
+    if record.must_move_aside(folder, identity, execution.restart):
+        record.move_aside(folder)
+    with record.locked(folder):
+        record.write_record(folder, identity)
+        write_text(folder.events, "")
+        to_checkpoint(network, folder.model)
+    return folder.model
 
 
 def extractor_task(

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from spsr.config import Config, Extractor, Probe, Schedule, TrainingSettings
 from spsr.config.preset import Tiling
 from spsr.data.hashing import file_hash
-from spsr.data.inputs import weights_file
+from spsr.data.inputs import input_hashes, weights_file
 from spsr.data.pack import open_pack
 from spsr.errors import InputError, Stopped
 from spsr.files import atomic_path
@@ -20,17 +21,18 @@ from spsr.images import RGB, image_index, read_rgb
 from spsr.models import from_checkpoint
 from spsr.models.flops import forward_flops
 from spsr.models.nse import CHANNELS
-from spsr.progress import Progress, silent
 from spsr.tensors import channels_first
-from spsr.training import loop, record
+from spsr.training.execution import Execution
 from spsr.training.extraction import jigsaw
 from spsr.training.extraction.pretext import Contrastive, Jigsaw, Pretext
 from spsr.training.extraction.pretrain import flips_sampler
-from spsr.training.extraction.task import ExtractorTask
+from spsr.training.extraction.self_supervision import ExtractorTask
 from spsr.training.frozen import load_extractor
+from spsr.training.loop import carry_out
 from spsr.training.patches import tile_starts
 from spsr.training.process import set_up
 from spsr.training.seeding import seeded
+from spsr.training.task import Training
 
 COLUMNS = ("extractor", "task", "dataset", "repeat", "accuracy", "n")
 CHANCE = {"contrastive": 1 / 2036, "jigsaw": 1 / len(jigsaw.PERMUTATIONS)}
@@ -44,16 +46,7 @@ _PATCHES: dict[str, Callable[[Probe], tuple[int, int]]] = {
 _BATCH = 16
 
 
-def probe_extractor(
-    config: Config,
-    name: str,
-    seed: int = 0,
-    out: Path | None = None,
-    *,
-    max_minutes: float | None = None,
-    restart: record.Restart = False,
-    progress: Progress = silent,
-) -> Path:
+def probe_extractor(config: Config, name: str, seed: int, execution: Execution) -> Path:
     """Train fresh heads on the frozen extractor `name` and test them on every benchmark of the preset.
 
     The predictor P' has the sampling that the extractor was trained with, `h` where it had none. VGG19 and ResNet18
@@ -62,15 +55,14 @@ def probe_extractor(
 
     Args:
         seed: of the heads, the anchors and the permutations.
-        out: folder of `NAME.csv` and of the runs of the heads; `results/PRESET/probes` by default.
-        max_minutes, restart, progress: see `spsr.training.loop.run`.
+        execution: its folder gets `NAME.csv` and the runs of the heads; its time is for all heads together.
 
     Returns:
         The CSV file: `extractor,task,dataset,repeat,accuracy,n`, n being the number of patches.
 
     Raises:
         InputError: the preset probes nothing, a file is missing, or no image of a benchmark holds a patch.
-        Stopped, RunFailed: see `spsr.training.loop.run`.
+        Stopped, RunFailed: see `spsr.training.loop.carry_out`.
     """
     probe = config.preset.probe
     if probe is None:
@@ -82,17 +74,17 @@ def probe_extractor(
             _report_skipped(dataset, pretext.name, images, _PATCHES[pretext.name](probe)[0])
     device = set_up(config.preset.compute, seed)
     network = load_extractor(config, name).to(device)
-    folder = out or config.layout.probe(name).parent
     began, rows = time.monotonic(), []
     for pretext, schedule in _pretexts(config, extractor, probe):
-        left = None if max_minutes is None else max(0.0, max_minutes - (time.monotonic() - began) / 60)
-        run = folder / name / pretext.name
-        head = _train_head(config, name, pretext, schedule, seed, network, device, run, left, restart, progress)
+        limit, spent = execution.max_minutes, (time.monotonic() - began) / 60
+        left = None if limit is None else max(0.0, limit - spent)
+        run = replace(execution, out=execution.out / name / pretext.name, max_minutes=left)
+        head = _train_head(config, name, pretext, schedule, seed, network, device, run)
         for dataset, images in benchmarks.items():
             correct = _test(pretext, probe, network, head, list(images.values()), seed, device)
             for repeat, accuracy in enumerate(correct.double().mean(0).tolist()):
                 rows.append((name, pretext.name, dataset, repeat, accuracy, len(correct)))
-    file = folder / f"{name}.csv"
+    file = execution.out / f"{name}.csv"
     with atomic_path(file) as temporary:
         pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(temporary, index=False, float_format="%.6f")
     return file
@@ -115,35 +107,28 @@ def _train_head(
     seed: int,
     network: nn.Module,
     device: torch.device,
-    out: Path,
-    max_minutes: float | None,
-    restart: record.Restart,
-    progress: Progress,
+    execution: Execution,
 ) -> nn.Module:
-    pack = open_pack(config.layout.training_pack)
-    inputs = {
-        "training images": file_hash(config.layout.training_pack.with_name("hr.npy")),
-        "extractor": file_hash(weights_file(config, name)),
-    }
-    settings = _settings(config, name, pretext, schedule, seed)
-    with seeded(seed, f"probe/{pretext.name}"):
-        head = pretext.head().to(device)
-    if not record.is_finished(settings, inputs, out, restart):
-        if max_minutes == 0:
-            raise Stopped(f"{out}: no time left; the same command goes on")
-        task = ExtractorTask(
+    def fresh_task() -> ExtractorTask:
+        if execution.max_minutes == 0:
+            raise Stopped(f"{execution.out}: no time left; the same command goes on")
+        with seeded(seed, f"probe/{pretext.name}"):
+            head = pretext.head().to(device)
+        return ExtractorTask(
             pretext,
             network,
             head,
-            flips_sampler(config, pack, schedule, seed, device),
+            flips_sampler(config, open_pack(config.layout.training_pack), schedule, seed, device),
             schedule,
             seed,
             frozen=True,
             compute=config.preset.compute,
             flops_per_step=schedule.batch * forward_flops(network, (1, 3, schedule.patch, schedule.patch)),
         )
-        loop.run(task, settings, inputs, out, max_minutes=max_minutes, restart=restart, progress=progress)
-    return from_checkpoint(out / record.MODEL).to(device).eval()
+
+    inputs = input_hashes(config, name) | {"extractor": file_hash(weights_file(config, name))}
+    settings = _settings(config, name, pretext, schedule, seed)
+    return from_checkpoint(carry_out(Training(settings, inputs, fresh_task), execution)).to(device).eval()
 
 
 def _settings(config: Config, name: str, pretext: Pretext, schedule: Schedule, seed: int) -> TrainingSettings:

@@ -18,7 +18,7 @@ from spsr.models.inference import inferring, super_resolve, to_input
 
 
 @dataclass(frozen=True)
-class Validation:
+class ValidationSet:
     """The images that a training is looked at with.
 
     Attributes:
@@ -47,7 +47,7 @@ class Validation:
         return {f"{self.benchmark}/psnr": float(np.mean(values))}
 
 
-def validation_of(config: Config) -> Validation | None:
+def validation_of(config: Config) -> ValidationSet | None:
     """The validation that the preset asks for, if any.
 
     Raises:
@@ -64,4 +64,4 @@ def validation_of(config: Config) -> Validation | None:
         )
     small = image_index(folder / "LR")
     files = tuple((small[name], original) for name, original in image_index(folder / "HR").items())
-    return Validation(declared.benchmark, declared.every, files)
+    return ValidationSet(declared.benchmark, declared.every, files)

@@ -21,7 +21,7 @@ SCALE = 4
 
 
 @dataclass(frozen=True)
-class Cost:
+class StepCost:
     """What training a method takes.
 
     Attributes:
@@ -52,7 +52,7 @@ class _EmptyPatches:
         return []
 
 
-def training_cost(config: Config, name: str, *, share_forward: bool | None = None) -> Cost:
+def training_cost(config: Config, name: str, *, share_forward: bool | None = None) -> StepCost:
     """Count one step of a method that is trained here.
 
     Args:
@@ -80,7 +80,7 @@ def training_cost(config: Config, name: str, *, share_forward: bool | None = Non
             shape = views.view("real", adversarial.term.view).shape[1:]
             separate += forward_flops(adversarial.discriminator, (2, *shape))
     discriminators = sum(_parameters(adversarial.discriminator) for adversarial in objective.adversarial)
-    return Cost(_parameters(generator), discriminators, flops, separate)
+    return StepCost(_parameters(generator), discriminators, flops, separate)
 
 
 def _nothing(*_: object) -> None:

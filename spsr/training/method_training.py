@@ -4,20 +4,20 @@ import torch
 from torch import nn
 
 from spsr.config import Config
-from spsr.data.hashing import file_hash
-from spsr.data.inputs import present, training_inputs, weights_file
+from spsr.data.inputs import input_hashes, weights_file
 from spsr.data.pack import open_pack
 from spsr.errors import InputError, naming
 from spsr.models import build, from_checkpoint
 from spsr.models.initialise import initialise_from
-from spsr.training import cost, process
+from spsr.training import process
 from spsr.training.frozen import load_frozen
 from spsr.training.objective import build_objective, replicas
 from spsr.training.patches import PatchSampler
 from spsr.training.seeding import seeded
+from spsr.training.step_cost import step_flops
 from spsr.training.super_resolution import Sampler, SuperResolutionTask
-from spsr.training.training import Training, training_images_hash
-from spsr.training.validation import validation_of
+from spsr.training.task import Training
+from spsr.training.validation_set import validation_of
 
 
 def build_generator(config: Config, name: str, seed: int) -> nn.Module:
@@ -69,16 +69,6 @@ def step_samples(config: Config, name: str) -> int:
     return config.schedule(config.method(name).schedule).batch * replicas(config, name)
 
 
-def input_hashes(config: Config, name: str) -> dict[str, str]:
-    """SHA-256 of every file that the weights of a method depend on, by what it is for.
-
-    Raises:
-        InputError: a file is not there, with the command that makes it.
-    """
-    files = {needed.purpose: present(config, needed) for needed in training_inputs(config, name)}
-    return {"training images": training_images_hash(config)} | {what: file_hash(file) for what, file in files.items()}
-
-
 def method_training(config: Config, name: str, seed: int) -> Training:
     """The training of a method on this preset's images.
 
@@ -88,7 +78,7 @@ def method_training(config: Config, name: str, seed: int) -> Training:
     schedule = config.schedule(config.method(name).schedule)
 
     def fresh_task() -> SuperResolutionTask:
-        flops = cost.step_flops(config, name) * step_samples(config, name)
+        flops = step_flops(config, name) * step_samples(config, name)
         device = process.set_up(config.preset.compute, seed)
         pack, samples = open_pack(config.layout.training_pack), step_samples(config, name)
         sampler = PatchSampler(pack, schedule.patch, samples, seed, config.preset.data.tiling, device=device)
