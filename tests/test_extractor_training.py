@@ -12,14 +12,13 @@ from safetensors.torch import load_file
 from small_runs import pretrain
 
 from spsr.config import Schedule, load
-from spsr.data.pack import Pack
+from spsr.data.pack import Pack, without
 from spsr.errors import InputError, Stopped
 from spsr.images import write_png
 from spsr.models import build
 from spsr.training.execution import Execution
 from spsr.training.extraction import probe as probing
 from spsr.training.extraction.pretext import Contrastive, Jigsaw
-from spsr.training.extraction.pretrain import without
 from spsr.training.extraction.self_supervision import ExtractorTask
 from spsr.training.patches import PatchSampler
 

@@ -20,7 +20,7 @@ from spsr.models import build
 from spsr.training import checkpoints, events, record
 from spsr.training.debug.autopsy import replay
 from spsr.training.debug.determinism import verify_determinism
-from spsr.training.execution import Restart
+from spsr.training.execution import RestartPolicy
 from spsr.training.seeding import seed_step
 
 
@@ -189,7 +189,7 @@ def test_another_configuration_is_refused_with_the_difference(config: Config, tm
 
 @pytest.mark.parametrize(("restart", "inputs", "moved"), [(True, "1", 1), ("changed", "1", 0), ("changed", "2", 1)])
 def test_restart_moves_the_old_run_aside(
-    settings: TrainingSettings, tmp_path: Path, restart: Restart, inputs: str, moved: int
+    settings: TrainingSettings, tmp_path: Path, restart: RestartPolicy, inputs: str, moved: int
 ) -> None:
     out = tmp_path / "seed0"
     run_task(Toy(), settings, {"x": "1"}, out)
@@ -280,7 +280,7 @@ def test_other_errors_are_not_hidden(settings: TrainingSettings, tmp_path: Path)
 
 
 def test_losses_are_transferred_at_the_interval_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    window = events.Window()
+    window = events.LossWindow()
     for _ in range(5):
         loss = torch.ones((), device="meta")  # reading a meta tensor is an error
         window.add({"a": loss, "b": loss})

@@ -111,6 +111,18 @@ def open_pack(index: Path) -> Pack:
     )
 
 
+def without(pack: Pack, skipped: frozenset[int]) -> Pack:
+    """A copy of a pack without some of its images."""
+    ends = np.cumsum([0, *(height * width * 3 for height, width in pack.sizes)])
+    kept = [i for i in range(len(pack.names)) if i not in skipped]
+    return Pack(
+        names=[pack.names[i] for i in kept],
+        sizes=[pack.sizes[i] for i in kept],
+        hr=np.concatenate([pack.hr[ends[i] : ends[i + 1]] for i in kept]),
+        lr=np.concatenate([pack.lr[ends[i] // SCALE**2 : ends[i + 1] // SCALE**2] for i in kept]),
+    )
+
+
 def _plan(images: ImageSet) -> list[_Item]:
     if not images.files:
         raise InputError("training images: there are none; name a folder or dataset with images in data.train")

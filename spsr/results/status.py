@@ -15,7 +15,7 @@ _SILENCE_S = 600.0
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunStatus:
     """One training.
 
     Attributes:
@@ -43,7 +43,7 @@ class Progress:
         return (self.iterations - self.step) / self.rate if self.rate else None
 
 
-def read_progress(config: Config, name: str, seed: int, now: float | None = None) -> Progress:
+def read_progress(config: Config, name: str, seed: int, now: float | None = None) -> RunStatus:
     """How far a training is. Files that are just being written are read as far as they go.
 
     Args:
@@ -57,17 +57,17 @@ def read_progress(config: Config, name: str, seed: int, now: float | None = None
     rates = [line["iterations_per_s"] for line in readings if "iterations_per_s" in line]
     rate = median(rates[-_READINGS:]) if rates else None
     if folder.model.is_file():
-        return Progress(name, seed, "finished", iterations, iterations, rate, starts)
+        return RunStatus(name, seed, "finished", iterations, iterations, rate, starts)
     step = max((line.get("step", 0) for line in read_lines(folder.events)), default=0)
     if not readings:
-        return Progress(name, seed, "waiting", 0, iterations, None, 0)
+        return RunStatus(name, seed, "waiting", 0, iterations, None, 0)
     last = readings[-1]
     patience = _SILENCE_S + 3 * last.get("seconds", 0.0)
     alive = (time.time() if now is None else now) - last.get("time", 0.0) < patience
-    return Progress(name, seed, "training" if alive else "stopped", step, iterations, rate, starts)
+    return RunStatus(name, seed, "training" if alive else "stopped", step, iterations, rate, starts)
 
 
-def summary(runs: Iterable[Progress]) -> str:
+def summary(runs: Iterable[RunStatus]) -> str:
     """`12 of 34 trainings finished, 4 training, 1 stopped; 8.5 h left one after the other`."""
     runs = list(runs)
     counts = {state: sum(run.state == state for run in runs) for state in ("training", "stopped", "waiting")}

@@ -25,7 +25,7 @@ class NonFiniteError(Exception):
 
 
 @dataclass
-class Window:
+class LossWindow:
     """Losses of the steps since the last event, by term name.
 
     Nothing is transferred to the host before `read`. Terms may come and go between steps.

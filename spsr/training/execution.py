@@ -6,7 +6,7 @@ from typing import Literal
 
 from spsr.progress import Progress, silent
 
-Restart = bool | Literal["changed"]
+RestartPolicy = bool | Literal["changed"]
 """False goes on with an earlier run, True begins anew, `changed` begins anew if its configuration is another."""
 
 
@@ -23,5 +23,5 @@ class Execution:
 
     out: Path
     max_minutes: float | None = None
-    restart: Restart = False
+    restart: RestartPolicy = False
     progress: Progress = silent

@@ -12,25 +12,24 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from spsr.config import Config, Schedule
 from spsr.config.settings import NATURALNESS, Naturalness
 from spsr.data.inputs import input_hashes
-from spsr.data.pack import Pack, open_pack
+from spsr.data.pack import Pack, open_pack, without
 from spsr.errors import InputError
 from spsr.models import build
 from spsr.models.bicubic import enlarge
 from spsr.models.flops import forward_backward_flops
 from spsr.training import distributed
-from spsr.training.extraction.pretrain import without
 from spsr.training.optimiser import adam, set_learning_rate
 from spsr.training.patches import PatchSampler
 from spsr.training.process import set_up
 from spsr.training.seeding import Stream, random_generator, seeded
 from spsr.training.task import Training
 
-BLOCK = 8
+DCT_BLOCK = 8
 SIGMA, SIGMA_FACTOR = 0.1, 0.8
 ALPHA, ALPHA_STEP, ALPHA_MOST = 0.5, 0.1, 0.9
 ENOUGH = 0.95
 """Accuracy on the validation patches at which a distortion becomes weaker."""
-WINDOW = 10
+AVERAGED = 10
 """Validations over which the accuracy is averaged; before the first they count as 0."""
 HELD_OUT = 10
 """One image in so many is kept for validation, and at least one."""
@@ -39,8 +38,8 @@ HELD_OUT = 10
 @lru_cache(maxsize=1)
 def _cosines() -> NDArray[np.float64]:
     """The orthonormal 8x8 matrix of the discrete cosine transform (type II)."""
-    frequency, position = np.mgrid[0:BLOCK, 0:BLOCK]
-    matrix = np.cos(np.pi * (2 * position + 1) * frequency / (2 * BLOCK)) * np.sqrt(2 / BLOCK)
+    frequency, position = np.mgrid[0:DCT_BLOCK, 0:DCT_BLOCK]
+    matrix = np.cos(np.pi * (2 * position + 1) * frequency / (2 * DCT_BLOCK)) * np.sqrt(2 / DCT_BLOCK)
     matrix[0] /= np.sqrt(2)
     return matrix
 
@@ -54,7 +53,9 @@ def dct_noise(images: Tensor, sigma: float, random: np.random.Generator) -> Tens
         images: N×3×H×W, sides multiples of 8.
     """
     n, channels, height, width = images.shape
-    noise = random.standard_normal((n, channels, height // BLOCK, width // BLOCK, BLOCK, BLOCK), dtype=np.float32)
+    noise = random.standard_normal(
+        (n, channels, height // DCT_BLOCK, width // DCT_BLOCK, DCT_BLOCK, DCT_BLOCK), dtype=np.float32
+    )
     noise[..., :-1, :-1] = 0
     basis = torch.from_numpy(_cosines()).to(images)
     blocks = basis.T @ torch.from_numpy(noise).to(images) @ basis
@@ -97,7 +98,7 @@ class NaturalnessTask:
         self.optimiser = adam(network.parameters())
         self.flops_per_step = flops_per_step
         self.sigma, self.alpha = SIGMA, ALPHA
-        self._accuracies = {"noise": [0.0] * WINDOW, "blend": [0.0] * WINDOW}
+        self._accuracies = {"noise": [0.0] * AVERAGED, "blend": [0.0] * AVERAGED}
         self._sampler, self._validation = sampler, validation
         self._schedule, self._settings, self._seed = schedule, settings, seed
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from spsr.config.preset import Tiling
 from spsr.data.pack import Pack
 from spsr.errors import InputError
+from spsr.images import SCALE
 from spsr.training import distributed
 from spsr.training.ledger import DATA_WAIT
 from spsr.training.seeding import Stream, random_words
@@ -73,11 +74,10 @@ class PatchSampler:
 
     Args:
         pack: the training images.
-        patch: side of the HR patches, a multiple of `scale`.
+        patch: side of the HR patches, a multiple of 4.
         batch: samples of a step, over all ranks and replicas.
         seed: of the run.
         tiling: sub-images; none draws from whole images.
-        scale: HR pixels per LR pixel.
         device: where batches are delivered. Images are kept there too if they fit, else on the host.
         augment: `dihedral` (column, row reversal and transposition, each with probability 1/2), `flips` (without
             the transposition), or none.
@@ -93,21 +93,20 @@ class PatchSampler:
         batch: int,
         seed: int,
         tiling: Tiling | None = None,
-        scale: int = 4,
         device: torch.device | str = "cpu",
         augment: Augment = "dihedral",
     ) -> None:
-        if patch % scale:
-            raise InputError(f"patch: {patch} is no multiple of the scale {scale}; choose {patch // scale * scale}")
+        if patch % SCALE:
+            raise InputError(f"patch: {patch} is no multiple of the scale {SCALE}; choose {patch // SCALE * SCALE}")
         if not len(pack.names):
             raise InputError("training images: there are none; name a folder with images in data.train")
-        self.patch, self.batch, self.seed, self.scale, self.augment = patch, batch, seed, scale, augment
+        self.patch, self.batch, self.seed, self.augment = patch, batch, seed, augment
         self.names = tuple(pack.names)
         self.device = torch.device(device)
-        self._tiles, self._widths = _tiles(pack, patch, tiling, scale)
+        self._tiles, self._widths = _tiles(pack, patch, tiling)
         heights = np.array([size[0] for size in pack.sizes], dtype=np.int64)
         self._hr_offsets = _offsets(heights * self._widths)
-        self._lr_offsets = _offsets(heights // scale * (self._widths // scale))
+        self._lr_offsets = _offsets(heights // SCALE * (self._widths // SCALE))
         self._hr, self._lr = _pixels(pack.hr, self.device), _pixels(pack.lr, self.device)
         self._order = lru_cache(maxsize=2)(self._epoch_order)
 
@@ -138,8 +137,8 @@ class PatchSampler:
         chosen = self._order(epoch)[place * self.batch : (place + 1) * self.batch][mine]
         image, top, left, height, width = self._tiles[chosen].T
         words = random_words(5 * self.batch, self.seed, Stream.PATCHES, step).reshape(self.batch, 5)[mine]
-        free = (np.stack([height, width], 1) - self.patch) // self.scale + 1
-        corner = np.stack([top, left], 1) // self.scale + (words[:, :2] % free.astype(np.uint64)).astype(np.int64)
+        free = (np.stack([height, width], 1) - self.patch) // SCALE + 1
+        corner = np.stack([top, left], 1) // SCALE + (words[:, :2] % free.astype(np.uint64)).astype(np.int64)
         turns = (words[:, 2:] >> np.uint64(63)).astype(bool)
         if self.augment is None:
             turns[:] = False
@@ -154,14 +153,14 @@ class PatchSampler:
         scale: int,
         plan: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]],
     ) -> Tensor:
-        """Crops of side `patch * scale / self.scale` at a `scale` (HR: the sampler's, LR: 1) as float32 NCHW."""
+        """Crops of side `patch * scale / 4` at a `scale` (HR: 4, LR: 1) as float32 NCHW."""
         image, corner, turns = plan
-        width = self._widths[image] * scale // self.scale
+        width = self._widths[image] * scale // SCALE
         base = offsets[image] + corner[:, 0] * scale * width + corner[:, 1] * scale
         numbers = torch.from_numpy(np.column_stack([base, width, turns]))
         if pixels.is_cuda:
             numbers = numbers.pin_memory().to(pixels.device, non_blocking=True)
-        index = crop_index(numbers[:, 0], numbers[:, 1], self.patch * scale // self.scale, numbers[:, 2:] != 0)
+        index = crop_index(numbers[:, 0], numbers[:, 1], self.patch * scale // SCALE, numbers[:, 2:] != 0)
         crops = pixels[index]
         if crops.device != self.device:
             crops = crops.pin_memory().to(self.device, non_blocking=True)
@@ -173,14 +172,14 @@ class PatchSampler:
             plan = self._plan(step, *self._place(rank, world))
             return Batch(
                 lr=self._cut(self._lr, self._lr_offsets, 1, plan),
-                hr=self._cut(self._hr, self._hr_offsets, self.scale, plan),
+                hr=self._cut(self._hr, self._hr_offsets, SCALE, plan),
                 names=tuple(self.names[i] for i in plan[0]),
             )
 
     def hr(self, step: int, rank: int | None = None, world: int | None = None) -> Tensor:
         """The HR patches of `draw` alone, N x 3 x H x W."""
         with DATA_WAIT:
-            return self._cut(self._hr, self._hr_offsets, self.scale, self._plan(step, *self._place(rank, world)))
+            return self._cut(self._hr, self._hr_offsets, SCALE, self._plan(step, *self._place(rank, world)))
 
     def image_names(self, step: int, rank: int | None = None, world: int | None = None) -> list[str]:
         """Names of the images that a step draws from."""
@@ -194,14 +193,14 @@ class PatchSampler:
         )
 
 
-def _tiles(pack: Pack, patch: int, tiling: Tiling | None, scale: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _tiles(pack: Pack, patch: int, tiling: Tiling | None) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows (image, top, left, height, width) of all tiles in HR pixels, and the widths of the images."""
-    if tiling is not None and (tiling.size % scale or tiling.step % scale):
-        raise InputError(f"data.tiling: size {tiling.size} and step {tiling.step} must be multiples of {scale}")
+    if tiling is not None and (tiling.size % SCALE or tiling.step % SCALE):
+        raise InputError(f"data.tiling: size {tiling.size} and step {tiling.step} must be multiples of {SCALE}")
     rows = []
     for image, (name, (height, width)) in enumerate(zip(pack.names, pack.sizes, strict=True)):
-        if height % scale or width % scale:
-            raise InputError(f"{name}: {width}x{height} is no multiple of {scale}; prepare the training images again")
+        if height % SCALE or width % SCALE:
+            raise InputError(f"{name}: {width}x{height} is no multiple of {SCALE}; prepare the training images again")
         if tiling is None:
             tile_height, tile_width, corners = height, width, [(0, 0)]
         else:

@@ -18,7 +18,7 @@ from spsr.config.training_settings import as_of_now
 from spsr.errors import InputError
 from spsr.files import alone, write_text
 from spsr.training import checkpoints
-from spsr.training.execution import Restart
+from spsr.training.execution import RestartPolicy
 
 
 def run_identity(settings: TrainingSettings, inputs: dict[str, str]) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def read_identity(folder: RunFolder) -> dict[str, Any] | None:
     return None
 
 
-def must_move_aside(folder: RunFolder, identity: dict[str, Any], restart: Restart) -> bool:
+def must_move_aside(folder: RunFolder, identity: dict[str, Any], restart: RestartPolicy) -> bool:
     """Whether an earlier run has to give way to that of `identity`.
 
     Raises:
@@ -112,7 +112,7 @@ def is_complete(folder: RunFolder) -> bool:
     return all(file.is_file() for file in (folder.model, folder.events, folder.record))
 
 
-def is_finished(folder: RunFolder, identity: dict[str, Any], restart: Restart = False) -> bool:
+def is_finished(folder: RunFolder, identity: dict[str, Any], restart: RestartPolicy = False) -> bool:
     """Whether a folder holds the finished run of this very identity, so that nothing is left to do.
 
     Raises:

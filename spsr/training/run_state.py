@@ -28,7 +28,7 @@ class RunState:
         self.task, self.folder, self.writes = task, folder, writes
         self.step = 0
         self._identity = identity
-        self._window = events.Window()
+        self._window = events.LossWindow()
         self._lines: list[str] = []
 
     def restore(self, warn: Callable[[str], None]) -> bool:

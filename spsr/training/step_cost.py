@@ -10,14 +10,13 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from spsr.config import Compute, Config
+from spsr.images import SCALE
 from spsr.models import build
 from spsr.models.flops import forward_flops
 from spsr.training.frozen import fresh_frozen
 from spsr.training.objective import build_objective, replicas
 from spsr.training.patches import Batch
 from spsr.training.super_resolution import SuperResolutionTask
-
-SCALE = 4
 
 
 @dataclass(frozen=True)

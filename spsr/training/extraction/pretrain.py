@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from spsr.config import Config, Extractor, Schedule
 from spsr.config.run_folder import RunFolder
 from spsr.data.inputs import input_hashes
-from spsr.data.pack import Pack, open_pack
+from spsr.data.pack import Pack, open_pack, without
 from spsr.errors import InputError
 from spsr.files import write_text
 from spsr.models import build, to_checkpoint
@@ -125,15 +124,3 @@ def flips_sampler(config: Config, pack: Pack, schedule: Schedule, seed: int, dev
         print(f"{len(small)} of {len(pack.names)} training images are smaller than {side}x{side}: {shown}", flush=True)
         pack = without(pack, frozenset(small))
     return PatchSampler(pack, schedule.patch, schedule.batch, seed, tiling=tiling, device=device, augment="flips")
-
-
-def without(pack: Pack, skipped: frozenset[int]) -> Pack:
-    """A copy of a pack without some of its images."""
-    ends = np.cumsum([0, *(height * width * 3 for height, width in pack.sizes)])
-    kept = [i for i in range(len(pack.names)) if i not in skipped]
-    return Pack(
-        names=[pack.names[i] for i in kept],
-        sizes=[pack.sizes[i] for i in kept],
-        hr=np.concatenate([pack.hr[ends[i] : ends[i + 1]] for i in kept]),
-        lr=np.concatenate([pack.lr[ends[i] // 16 : ends[i + 1] // 16] for i in kept]),
-    )
