@@ -13,6 +13,7 @@ from spsr.cluster.requests import forecast
 from spsr.config.table import FORMATS
 from spsr.console import take_over
 from spsr.pipeline import named_preset, open_pipeline
+from spsr.pipeline.renewal import asked_for, listing, refuse, renewals
 
 min_version("9.20")
 
@@ -24,6 +25,11 @@ if workflow.is_main_process:
     take_over(logger, workflow.output_settings)
     if pipeline.plans:
         logger.info(forecast(pipeline.config))
+    changed = renewals(pipeline.config, pipeline.trainings)
+    if changed:
+        logger.warning(listing(changed))
+
+RESTART = "--restart-changed" if asked_for(config) else ""
 
 shell.prefix(f"set -euo pipefail; export PATH={Path(sys.executable).parent}:$PATH; ")
 
@@ -32,6 +38,14 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/reporting.smk"
+
+
+onstart:
+    if not asked_for(config):
+        refuse(
+            changed,
+            (file for job in workflow.dag.needrun_jobs() for file in job.output),
+        )
 
 
 localrules:

@@ -7,11 +7,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 
 from spsr.config import CONFIGS, load
 from spsr.pipeline import Pipeline, named_preset
+from spsr.pipeline.renewal import renewals
 
 ROOT = CONFIGS.parent
+QUICK = f"--configfile={ROOT}/configs/quick.yaml"
 
 
 def job(name: str, seed: int = 0) -> SimpleNamespace:
@@ -91,6 +94,61 @@ def test_the_whole_plan_of_a_preset_is_shown_without_error(preset: str, tmp_path
     shown = snakemake("-n", "--quiet", "rules", f"--configfile={ROOT}/configs/{preset}.yaml", "all", cwd=tmp_path)
     assert shown.returncode == 0, shown.stderr
     assert "train" in shown.stdout + shown.stderr
+
+
+@pytest.fixture
+def edited(tmp_path: Path) -> Path:
+    """A folder in which rrdb was trained with another learning rate; returns its weights."""
+    settings = load().training_settings("rrdb", 0)
+    schedule = settings.schedule.model_copy(update={"learning_rate": 9.0})
+    record = {"settings": settings.model_copy(update={"schedule": schedule}).plain(), "inputs": {}}
+    run = tmp_path / load().layout.run("rrdb", 0).path
+    run.mkdir(parents=True)
+    (run / "run.yaml").write_text(yaml.safe_dump(record), encoding="utf-8")
+    (run / "ledger.jsonl").write_text('{"began_at_step": 0}\n{"step": 120}\n', encoding="utf-8")
+    (run / "model.safetensors").write_bytes(b"weeks")
+    return run / "model.safetensors"
+
+
+def test_a_dry_run_names_every_training_that_would_begin_anew_and_its_steps(edited: Path, tmp_path: Path):
+    shown = snakemake("-n", QUICK, "table1", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    said = shown.stdout + shown.stderr
+    assert "rrdb seed 0, 120 steps done: schedule.learning_rate: 9.0 -> " in said
+
+
+def test_an_edit_sets_no_training_aside_without_the_word(edited: Path, tmp_path: Path):
+    target = str(edited.relative_to(tmp_path))
+    shown = snakemake("--cores", "1", QUICK, "--forcerun", "train_start", "--", target, cwd=tmp_path)
+    assert shown.returncode == 2, shown.stderr
+    errors = [line for line in shown.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert "rrdb seed 0" in errors[0]
+    assert "--config restart_changed=yes" in errors[0]
+    assert edited.read_bytes() == b"weeks"
+
+
+@pytest.mark.parametrize(("word", "given"), [([], False), (["--config", "restart_changed=yes"], True)])
+def test_only_the_word_lets_a_job_begin_anew(word: list[str], given: bool, edited: Path, tmp_path: Path):
+    shown = snakemake("-np", QUICK, "--forceall", "table1", *word, cwd=tmp_path)
+    commands = [line for line in shown.stdout.splitlines() if "spsr train " in line or "spsr pretrain " in line]
+    assert commands
+    assert {"--restart-changed" in line for line in commands} == {given}
+
+
+def test_what_reads_a_training_that_begins_anew_begins_anew_too(
+    edited: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    config = load()
+    for name in ("spsr_p", "srresnet"):
+        folder = config.layout.run(name, 0)
+        folder.path.mkdir(parents=True)
+        record = {"settings": config.training_settings(name, 0).plain(), "inputs": {}}
+        folder.record.write_text(yaml.safe_dump(record), encoding="utf-8")
+    changed = renewals(config, Pipeline(config).trainings)
+    assert [one.name for one in changed] == ["rrdb", "spsr_p"]
+    assert "rrdb begins anew" in changed[1].reasons
 
 
 def test_a_mistake_in_the_preset_ends_the_workflow_with_one_line_and_code_2(tmp_path: Path):

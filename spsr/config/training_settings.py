@@ -53,6 +53,17 @@ def as_of_now(recorded: Any) -> Any:
         return recorded
 
 
+def differences(old: Any, new: Any, place: str = "") -> list[str]:
+    """`place: old -> new` for every value that differs."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return [
+            line
+            for key in sorted(old.keys() | new.keys())
+            for line in differences(old.get(key), new.get(key), f"{place}.{key}" if place else str(key))
+        ]
+    return [] if old == new else [f"{place}: {json.dumps(old)} -> {json.dumps(new)}"]
+
+
 def digest(value: Any) -> str:
     """A short name for the content of a model or of plain data: 12 hexadecimal digits of its SHA-256.
 

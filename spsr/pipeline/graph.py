@@ -4,21 +4,19 @@ The workflow's rules take their inputs and parameters from here; there is no oth
 """
 
 import re
-import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from spsr.cluster.requests import Named, NamedRun, Requests, planned_minutes
 from spsr.cluster.site import load_site
-from spsr.config import Config, digest, load, resources
+from spsr.config import Config, digest, resources
 from spsr.config.preset import ImageSource
 from spsr.config.settings import NATURALNESS
 from spsr.config.table import FORMATS
 from spsr.data import datasets, weights
 from spsr.data.inputs import training_inputs, weights_of
-from spsr.errors import InputError
 from spsr.images import is_image
 from spsr.pipeline.roster import roster
 
@@ -67,6 +65,11 @@ class Pipeline:
         """The naturalness discriminator, if a method asks it."""
         return (NATURALNESS,) if any(self.config.method(name).needs_naturalness for name in self.trained) else ()
 
+    @property
+    def trainings(self) -> tuple[str, ...]:
+        """Everything that is trained here, what others start from or look through first."""
+        return (*self.pretrained, *self.judges, *self.trained)
+
     @cached_property
     def benchmarks(self) -> tuple[str, ...]:
         """Names of the test sets, without the optional ones that are not at hand."""
@@ -114,8 +117,7 @@ class Pipeline:
     @property
     def all_settings(self) -> str:
         """A digest of the settings of every run."""
-        names = (*self.pretrained, *self.judges, *self.trained)
-        runs = [(name, seed) for name in names for seed in self.config.seeds(name)]
+        runs = [(name, seed) for name in self.trainings for seed in self.config.seeds(name)]
         return digest([digest(self.config.training_settings(name, seed)) for name, seed in runs])
 
     def benchmark_sources(self, dataset: Named) -> list[Path]:
@@ -207,8 +209,7 @@ class Pipeline:
     @property
     def models(self) -> list[Path]:
         """Weights that are trained here, of extractors and methods."""
-        names = (*self.pretrained, *self.judges, *self.trained)
-        return [self.config.layout.model(name, seed) for name in names for seed in self.config.seeds(name)]
+        return [self.config.layout.model(name, seed) for name in self.trainings for seed in self.config.seeds(name)]
 
     @property
     def plans(self) -> list[Path]:
@@ -231,20 +232,3 @@ def _at_hand(source: ImageSource) -> bool:
     if source.folder is not None:
         return Path(source.folder).is_dir()
     return source.dataset is None or datasets.available(source.dataset)
-
-
-def named_preset(configfiles: Sequence[Path | str]) -> str:
-    """The preset that Snakemake was given, from the current folder where it lies below it; else the quick preset."""
-    given = Path(configfiles[0] if configfiles else "configs/quick.yaml").absolute()
-    return str(given.relative_to(Path.cwd()) if given.is_relative_to(Path.cwd()) else given)
-
-
-def open_pipeline(preset: Path | str) -> Pipeline:
-    """The pipeline of a preset file, for the Snakefile: a configuration error is one line and exit code 2."""
-    try:
-        pipeline = Pipeline(load(preset))
-        _ = pipeline.requests
-        return pipeline
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)

@@ -14,7 +14,7 @@ import yaml
 
 from spsr.config import TrainingSettings
 from spsr.config.run_folder import RunFolder
-from spsr.config.training_settings import as_of_now
+from spsr.config.training_settings import as_of_now, differences
 from spsr.errors import InputError
 from spsr.files import alone, write_text
 from spsr.training import checkpoints
@@ -24,17 +24,6 @@ from spsr.training.execution import RestartPolicy
 def run_identity(settings: TrainingSettings, inputs: dict[str, str]) -> dict[str, Any]:
     """Everything that the weights depend on, as plain data: the settings and the hashes of the inputs."""
     return {"settings": settings.plain(), "inputs": dict(sorted(inputs.items()))}
-
-
-def differences(old: Any, new: Any, place: str = "") -> list[str]:
-    """`place: old -> new` for every value that differs."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        return [
-            line
-            for key in sorted(old.keys() | new.keys())
-            for line in differences(old.get(key), new.get(key), f"{place}.{key}" if place else str(key))
-        ]
-    return [] if old == new else [f"{place}: {json.dumps(old)} -> {json.dumps(new)}"]
 
 
 def changes(earlier: dict[str, Any], identity: dict[str, Any]) -> list[str]:
@@ -103,7 +92,8 @@ def must_move_aside(folder: RunFolder, identity: dict[str, Any], restart: Restar
     shown = "; ".join(changed[:5]) + (f"; and {len(changed) - 5} more" if len(changed) > 5 else "")
     raise InputError(
         f"{folder.path}: holds a run of another configuration ({shown}); "
-        "add --restart to move it aside and begin anew, or undo the change"
+        "add --restart to move it aside and begin anew (to snakemake `--config restart_changed=yes`), "
+        "or undo the change"
     )
 
 

@@ -14,8 +14,6 @@ rule fetch_weights:
     wildcard_constraints:
         name=r"\w+",
         suffix="safetensors|h5|pth|pt",
-    conda:
-        "../../envs/environment.yaml"
     resources:
         mem_mb=2000,
         runtime=60,
@@ -28,8 +26,6 @@ rule fetch_dataset:
         f"{pipeline.datasets_folder}/{{name}}/passport.json",
     log:
         layout.logs / "fetch_dataset" / "{name}.log",
-    conda:
-        "../../envs/environment.yaml"
     resources:
         mem_mb=2000,
         runtime=600,
@@ -44,8 +40,6 @@ rule prepare_benchmark:
         layout.passport("{name}"),
     log:
         layout.logs / "prepare_benchmark" / "{name}.log",
-    conda:
-        "../../envs/environment.yaml"
     resources:
         **pipeline.requests.cpu,
         mem_mb=2000,
@@ -64,8 +58,6 @@ rule prepare_training:
         layout.training_pack,
     log:
         layout.logs / "prepare_training.log",
-    conda:
-        "../../envs/environment.yaml"
     threads: 4
     resources:
         **pipeline.requests.cpu,

@@ -10,8 +10,6 @@ rule evaluate:
         layout.logs / "evaluate" / "{name}.seed{seed}.log",
     wildcard_constraints:
         name=pipeline.any_of(pipeline.methods),
-    conda:
-        "../../envs/environment.yaml"
     resources:
         **pipeline.requests.gpu,
         mem_mb=8000,
@@ -31,8 +29,6 @@ rule probe:
         layout.logs / "probe" / "{name}.log",
     wildcard_constraints:
         name=pipeline.any_of(pipeline.extractors),
-    conda:
-        "../../envs/environment.yaml"
     threads: pipeline.threads
     resources:
         **pipeline.requests.gpu,

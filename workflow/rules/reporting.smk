@@ -11,8 +11,6 @@ rule plan:
         layout.root / "plan.json",
     log:
         layout.logs / "plan.log",
-    conda:
-        "../../envs/environment.yaml"
     params:
         preset=PRESET,
         settings=pipeline.all_settings,
@@ -33,8 +31,6 @@ rule table:
         [layout.table("{name}", suffix) for suffix in FORMATS if suffix != "html"],
     log:
         layout.logs / "table" / "{name}.log",
-    conda:
-        "../../envs/environment.yaml"
     resources:
         **pipeline.requests.cpu,
         mem_mb=1000,
@@ -62,8 +58,6 @@ rule figures:
         ),
     log:
         layout.logs / "figures.log",
-    conda:
-        "../../envs/environment.yaml"
     resources:
         **pipeline.requests.cpu,
         mem_mb=4000,
@@ -87,8 +81,6 @@ rule report:
         ),
     log:
         layout.logs / "report.log",
-    conda:
-        "../../envs/environment.yaml"
     resources:
         **pipeline.requests.cpu,
         mem_mb=4000,
@@ -108,8 +100,6 @@ rule track:
         touch(layout.root / "mlflow" / "imported"),
     log:
         layout.logs / "track.log",
-    conda:
-        "../../envs/environment.yaml"
     params:
         preset=PRESET,
     shell:

@@ -13,8 +13,6 @@ rule pretrain:
         layout.logs / "pretrain" / "{name}.seed{seed}.log",
     wildcard_constraints:
         name=pipeline.any_of((*pipeline.pretrained, *pipeline.judges)),
-    conda:
-        "../../envs/environment.yaml"
     threads: pipeline.threads
     resources:
         **pipeline.requests.training,
@@ -25,7 +23,7 @@ rule pretrain:
         settings=pipeline.settings,
     shell:
         "spsr slot $(dirname {output}) -- "
-        "spsr pretrain {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} --restart-changed > {log} 2>&1"
+        "spsr pretrain {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} {RESTART} > {log} 2>&1"
 
 
 rule train:
@@ -38,8 +36,6 @@ rule train:
         layout.logs / "train" / "{name}.seed{seed}.log",
     wildcard_constraints:
         name=pipeline.any_of(pipeline.fine_tuned),
-    conda:
-        "../../envs/environment.yaml"
     threads: pipeline.threads
     resources:
         **pipeline.requests.training,
@@ -50,7 +46,7 @@ rule train:
         settings=pipeline.settings,
     shell:
         "spsr slot $(dirname {output}) -- "
-        "spsr train {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} --restart-changed > {log} 2>&1"
+        "spsr train {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} {RESTART} > {log} 2>&1"
 
 
 # A rule of its own, because a job on a cluster looks at the others of its rule again.
