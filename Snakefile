@@ -7,6 +7,7 @@
 import sys
 from pathlib import Path
 
+from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version
 
 from spsr.cluster.requests import forecast
@@ -29,9 +30,14 @@ if workflow.is_main_process:
     if changed:
         logger.warning(listing(changed))
 
-RESTART = "--restart-changed" if asked_for(config) else ""
+RESTART = " --restart-changed" if asked_for(config) else ""
 
-shell.prefix(f"set -euo pipefail; export PATH={Path(sys.executable).parent}:$PATH; ")
+# Jobs run the `spsr` of this Python; with `--sdm conda` that of the environment that Snakemake makes and activates.
+in_conda = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method
+shell.prefix(
+    "set -euo pipefail; "
+    + ("" if in_conda else f"export PATH={Path(sys.executable).parent}:$PATH; ")
+)
 
 
 include: "workflow/rules/data.smk"
@@ -60,3 +66,8 @@ rule all:
         rules.report.output,
         rules.track.output,
         pipeline.plans,
+
+
+for each in workflow.rules:
+    if each.shellcmd:
+        each.conda_env = f"{workflow.basedir}/envs/environment.yaml"

@@ -23,7 +23,9 @@ rule pretrain:
         settings=pipeline.settings,
     shell:
         "spsr slot $(dirname {output}) -- "
-        "spsr pretrain {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} {RESTART} > {log} 2>&1"
+        "spsr pretrain {wildcards.name} --configfile {params.preset} --seed {wildcards.seed}"
+        + RESTART
+        + " > {log} 2>&1"
 
 
 rule train:
@@ -46,7 +48,9 @@ rule train:
         settings=pipeline.settings,
     shell:
         "spsr slot $(dirname {output}) -- "
-        "spsr train {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} {RESTART} > {log} 2>&1"
+        "spsr train {wildcards.name} --configfile {params.preset} --seed {wildcards.seed}"
+        + RESTART
+        + " > {log} 2>&1"
 
 
 # A rule of its own, because a job on a cluster looks at the others of its rule again.
