@@ -50,7 +50,7 @@ def _module_file(reference: str, module: str) -> Path:
     return Path(found.origin)
 
 
-def load(reference: str) -> Any:
+def named(reference: str) -> Any:
     """What a reference names; its file is run once in a process.
 
     Raises:

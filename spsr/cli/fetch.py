@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from spsr.cli.progress_bar import progress_bar
-from spsr.config.validation import suggestion
+from spsr.config.strict import suggestion
 from spsr.data import collection
 from spsr.errors import InputError
 from spsr.progress import Progress

@@ -9,7 +9,7 @@ from spsr.cli.options import Configfile
 from spsr.cli.progress_bar import progress_bar
 from spsr.config import Config, load
 from spsr.config.preset import ImageSource
-from spsr.config.validation import suggestion
+from spsr.config.strict import suggestion
 from spsr.data import registry
 from spsr.data.benchmark import prepare_benchmark
 from spsr.data.image_sets import resolve

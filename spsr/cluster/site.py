@@ -8,7 +8,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from spsr.config.config import CONFIGS
-from spsr.config.validation import Strict, suggestion, validate
+from spsr.config.strict import Strict, suggestion, validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 

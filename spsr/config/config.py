@@ -5,15 +5,15 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
+from spsr.config.inheritance import read_methods
 from spsr.config.layout import Layout
 from spsr.config.method import Method
-from spsr.config.methods import read_methods
 from spsr.config.preset import Preset
 from spsr.config.references import check_methods, check_preset, check_tables, check_trained, find
 from spsr.config.settings import MAP_WEIGHTS, NATURALNESS, Extractor, Judge, Recipe, Schedule
+from spsr.config.strict import validate
 from spsr.config.table import Table
 from spsr.config.training_settings import TrainingSettings
-from spsr.config.validation import validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 

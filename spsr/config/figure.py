@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from spsr.config.config import CONFIGS
-from spsr.config.validation import Strict, validate
+from spsr.config.strict import Strict, validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 

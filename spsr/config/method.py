@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, model_validator
 
-from spsr.config.validation import Strict
+from spsr.config.strict import Strict
 from spsr.plugins import is_reference
 
 Comparison = Literal["pixel", "perceptual", "naturalness", "adversarial", "custom"]

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from spsr.config.settings import Compute, Naturalness, Perceptual, Probe, Recipe, Schedule
-from spsr.config.validation import Strict
+from spsr.config.strict import Strict
 
 Metric = Literal["lpips", "psnr", "ssim", "ssim_standard"]
 

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple, TypeVar
 from spsr.config.method import Method
 from spsr.config.preset import Preset
 from spsr.config.settings import Extractor
+from spsr.config.strict import suggestion
 from spsr.config.table import Table
-from spsr.config.validation import suggestion
 from spsr.config.yaml_source import Place, Source
 from spsr.errors import InputError
 from spsr.plugins import source_file

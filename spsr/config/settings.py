@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from spsr.config.validation import Strict
+from spsr.config.strict import Strict
 
 
 class Recipe(Strict):

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from spsr.config.preset import Metric
-from spsr.config.validation import Strict
+from spsr.config.strict import Strict
 
 FORMATS = ("csv", "md", "tex", "html")
 """Suffixes of the files that hold a table."""

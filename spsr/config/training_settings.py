@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from spsr.config.method import Method
 from spsr.config.preset import ImageSource, Tiling
 from spsr.config.settings import Compute, Extractor, Judge, Naturalness, Perceptual, Recipe, Schedule
-from spsr.config.validation import Strict
+from spsr.config.strict import Strict
 
 
 class TrainingSettings(Strict):

@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
-from spsr.config.validation import suggestion
+from spsr.config.strict import suggestion
 from spsr.errors import InputError
 
 PHOTOGRAPHS = (

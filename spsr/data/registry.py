@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from spsr.config.config import CONFIGS
-from spsr.config.validation import Strict, suggestion, validate
+from spsr.config.strict import Strict, suggestion, validate
 from spsr.config.yaml_source import Source as YamlFile
 from spsr.errors import InputError
 

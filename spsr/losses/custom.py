@@ -23,7 +23,7 @@ class CustomLoss:
     def __init__(self, term: Term) -> None:
         self.term = term
         self.weight = term.weight
-        self._function = plugins.load(term.view)
+        self._function = plugins.named(term.view)
         if not callable(self._function):
             raise InputError(f"'{term.view}': is no function; name one that takes the views and returns a loss")
 

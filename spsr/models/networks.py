@@ -105,7 +105,7 @@ def _class_of(name: str) -> type[nn.Module]:
         module, class_name = NETWORKS[name].split(":")
         found: type[nn.Module] = getattr(importlib.import_module(f"spsr.models.{module}"), class_name)
         return found
-    network_class = plugins.load(name)
+    network_class = plugins.named(name)
     if not (isinstance(network_class, type) and issubclass(network_class, nn.Module)):
         raise InputError(f"network '{name}': is no class of torch.nn.Module; name one")
     return network_class

@@ -58,7 +58,7 @@ class Run:
         methods = self.config.methods.items()
         if self.name == NATURALNESS:
             return [name for name, method in methods if method.needs_naturalness]
-        return [name for name, method in methods if method.extractor == self.name]
+        return [name for name, method in methods if method.needs_structure and method.extractor == self.name]
 
     @property
     def score_files(self) -> dict[str, Path]:

@@ -9,7 +9,7 @@ from typing import Literal
 import pandas as pd
 from pydantic import Field
 
-from spsr.config.validation import Strict, validate
+from spsr.config.strict import Strict, validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 from spsr.study.key import BLURRED, ORIGINAL, Key

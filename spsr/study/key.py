@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import Field
 
-from spsr.config.validation import Strict, validate
+from spsr.config.strict import Strict, validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 from spsr.files import write_text

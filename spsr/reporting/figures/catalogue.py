@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from spsr.config import Config
 from spsr.config.figure import FigureData, figure_data
-from spsr.config.validation import suggestion
+from spsr.config.strict import suggestion
 from spsr.errors import InputError
 from spsr.progress import Progress, silent
 from spsr.reporting.figures import accuracies, branch, comparison, edge, features, gradients, losses, sampling, votes

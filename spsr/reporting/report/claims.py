@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from spsr.config import CONFIGS, Config
-from spsr.config.validation import Strict, validate
+from spsr.config.strict import Strict, validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 from spsr.metrics import METRICS, Metric

@@ -4,7 +4,7 @@ from typing import Any
 
 from spsr.config.method import Method
 from spsr.config.references import find
-from spsr.config.validation import validate
+from spsr.config.strict import validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 
