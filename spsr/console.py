@@ -30,6 +30,7 @@ _CHATTER = (
     "Execute ",
     "host:",
     "Provided cores",
+    "Conda environments: ignored",
     "Rules claiming more threads",
     "Shutting down, this might take some time",
     "Exiting because a job execution failed",

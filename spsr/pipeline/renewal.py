@@ -97,7 +97,7 @@ def refuse(changed: Iterable[Renewal], launched: Iterable[str]) -> None:
     refused = [f"{one.name} seed {one.seed}" for one in changed if str(one.model) in made]
     if refused:
         print(
-            f"error: {len(refused)} trainings would begin anew ({', '.join(refused[:5])}{', …' * (len(refused) > 5)}); "
+            f"error: to be begun anew: {', '.join(refused[:5])}{', …' * (len(refused) > 5)}; "
             f"add `--config {WORD}=yes` to move what they have done aside, or undo the change",
             file=sys.stderr,
         )
