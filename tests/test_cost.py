@@ -1,10 +1,16 @@
 """Parameters and FLOPs of training, against counts made of the official code."""
 
+import json
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
 from spsr.config import CONFIGS, load
-from spsr.training.step_cost import step_flops, training_cost
+from spsr.files import read_lines
+from spsr.training.step_cost import COUNTED, Step, network_step, step_flops, steps, training_cost
+
+PRESETS = sorted(file for file in CONFIGS.glob("*.yaml") if "preset:" in file.read_text(encoding="utf-8"))
 
 
 def test_a_step_of_spsr_g_costs_what_the_official_code_takes() -> None:
@@ -34,6 +40,33 @@ def test_flops_are_per_sample_whatever_the_number_of_replicas() -> None:
         config.path, config.preset.model_copy(update={"recipe": recipe}), config.methods, config.extractors, {}
     )
     assert step_flops(doubled, "srgan") == step_flops(config, "srgan")
+
+
+def test_the_table_of_costs_holds_every_training_of_every_preset_and_nothing_else() -> None:
+    wanted = {step.what for preset in PRESETS for step in steps(load(preset)).values()}
+    assert {json.dumps(line["step"], sort_keys=True) for line in read_lines(COUNTED)} == wanted
+
+
+@pytest.mark.parametrize(
+    "preset",
+    [
+        pytest.param(preset, marks=[] if preset.stem == "quick" else pytest.mark.slow, id=preset.stem)
+        for preset in PRESETS
+    ],
+)
+def test_the_table_of_costs_says_what_is_counted(preset: Path) -> None:
+    """If not, run `python benchmarks/count_steps.py`."""
+    table = COUNTED.read_text(encoding="utf-8").splitlines()
+    distinct = {step.what: step for step in steps(load(preset)).values()}
+    assert [line for line in (step.line() for step in distinct.values()) if line not in table] == []
+
+
+def test_a_step_that_is_not_in_the_table_is_counted_once() -> None:
+    step = network_step("nse", patch=36)
+    counted = []
+    once = Step(step.what, lambda: counted.append(step.count()) or counted[-1])
+    assert once.cost() == once.cost() == step.count()
+    assert len(counted) == 1
 
 
 def test_every_method_is_listed_with_its_losses() -> None:

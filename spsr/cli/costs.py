@@ -4,18 +4,17 @@ from rich.table import Table
 
 from spsr.cli.progress_bar import progress_bar
 from spsr.config import Config
-from spsr.training.step_cost import StepCost, training_cost
+from spsr.training.step_cost import step_of
 
 
 def costs(config: Config) -> Table:
     """What one training step of each method takes, counted."""
     trained = [name for name, method in config.methods.items() if method.source == "trained"]
-    counted: dict[str, StepCost] = {}
+    counted = {}
     with progress_bar("counting") as report:
         for done, name in enumerate(trained):
             report(done, len(trained), name)
-            if (kind := _what_costs(config, name)) not in counted:
-                counted[kind] = training_cost(config, name)
+            counted[name] = step_of(config, name).cost()
         report(len(trained), len(trained), "")
     table = Table(
         title=f"One training step at the sizes of {config.path}",
@@ -28,17 +27,7 @@ def costs(config: Config) -> Table:
     table.add_column("name")
     for column in ("generator", "discriminators", "GFLOP", "separate"):
         table.add_column(column, justify="right")
-    for name in trained:
-        cost = counted[_what_costs(config, name)]
+    for name, cost in counted.items():
         gflops = (f"{flops / 1e9:.1f}" for flops in (cost.flops, cost.separate_flops))
         table.add_row(name, f"{cost.generator:,}", f"{cost.discriminators:,}", *gflops)
     return table
-
-
-def _what_costs(config: Config, name: str) -> str:
-    """Equal for methods whose steps cost the same: weights of terms, titles and starting points do not matter."""
-    method = config.method(name)
-    terms = [term.name for term in method.losses.terms()]
-    extractor = method.extractor if any(term.endswith("/structure") for term in terms) else None
-    network = extractor and config.extractor(extractor).network
-    return repr((method.generator, method.schedule, terms, network, method.discriminator))

@@ -18,7 +18,7 @@ def methods(
         typer.Option(
             "--cost",
             help="Count parameters and FLOPs of one training step per sample, at the paper's sizes unless "
-            "--configfile is given (about a minute).",
+            "--configfile is given (some seconds).",
         ),
     ] = False,
 ) -> None:

@@ -1,20 +1,14 @@
 """The trainings of a preset and what each takes, counted before anything is launched: FLOPs, memory, disk."""
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-import torch
-
-from spsr.config import Config
+from spsr.config import Config, Schedule
 from spsr.config.settings import NATURALNESS
 from spsr.data.inputs import training_inputs
-from spsr.models import build
-from spsr.models.flops import forward_backward_flops
-from spsr.training.memory import counting_saved_tensors
-from spsr.training.method_training import step_samples
-from spsr.training.step_cost import training_cost
+from spsr.training.objective import replicas
+from spsr.training.step_cost import step_of
 
 Key = tuple[str, int]
 FP32 = 4
@@ -62,13 +56,9 @@ def list_jobs(config: Config, methods: Iterable[str], extractors: Iterable[str])
     trained = [name for name in extractors if config.extractor(name).task is not None]
     if any(config.method(name).needs_naturalness for name in methods):
         trained.append(NATURALNESS)
-    counted: dict[str, tuple[int, int, int, int]] = {}
     jobs = []
     for name in [*trained, *methods]:
-        described = _shape(config, name)
-        if described not in counted:
-            counted[described] = _extractor_cost(config, name) if name in trained else _method_cost(config, name)
-        flops, memory, disk, checkpoints = counted[described]
+        flops, memory, disk, checkpoints = _takes(config, name)
         needed = training_inputs(config, name)
         needs = tuple((n.run, n.seed) for n in needed if n.run is not None and n.run in (*trained, *methods))
         jobs += [Job(name, seed, flops, memory, disk, checkpoints, needs) for seed in config.seeds(name)]
@@ -80,53 +70,24 @@ def list_jobs(config: Config, methods: Iterable[str], extractors: Iterable[str])
     return [replace(job, tables=tuple(sorted(shown[job.key], key=order.__getitem__))) for job in jobs]
 
 
-def _shape(config: Config, name: str) -> str:
-    """Methods of equal shape cost the same: weights of terms change nothing but whether they are zero."""
-    if name == NATURALNESS:
-        return name
-    if name in config.extractors:
-        extractor = config.extractor(name)
-        return json.dumps([extractor.network, extractor.task])
-    method = config.method(name)
-    network = config.extractor(method.extractor).network if method.extractor else None
-    terms = [term.name for term in method.losses.terms()]
-    generator = method.generator.name if method.generator else None
-    size = config.generator_size(name)
-    return json.dumps([generator, size, terms, network, method.discriminator, method.schedule])
-
-
-def _method_cost(config: Config, name: str) -> tuple[int, int, int, int]:
-    with counting_saved_tensors() as saved:
-        counted = training_cost(config, name)
-    schedule = config.schedule(config.method(name).schedule)
-    samples = step_samples(config, name)
-    parameters = counted.generator + counted.discriminators
-    kept = saved.peak * schedule.batch
-    disk = counted.generator * FP32
+def _takes(config: Config, name: str) -> tuple[int, int, int, int]:
+    """FLOPs, memory, and disk when finished and for checkpoints, of a whole training."""
+    step, schedule = step_of(config, name).cost(), _schedule(config, name)
+    samples = schedule.batch * (replicas(config, name) if name in config.methods else 1)
+    parameters = step.generator + step.discriminators
     return (
-        counted.flops * samples * schedule.iterations,
-        parameters * ADAM + kept,
-        2 * disk,
+        step.flops * samples * schedule.iterations,
+        parameters * ADAM + step.saved * schedule.batch,
+        2 * step.generator * FP32,
         2 * 3 * parameters * FP32,
     )
 
 
-def _extractor_cost(config: Config, name: str) -> tuple[int, int, int, int]:
-    with torch.device("meta"):
-        if name == NATURALNESS:
-            schedule, network = config.schedule("naturalness"), build(NATURALNESS, **config.size(NATURALNESS))
-        else:
-            extractor = config.extractor(name)
-            schedule, network = config.schedule(str(extractor.task)), build(extractor.network)
-    shape = (1, 3, schedule.patch, schedule.patch)
-    with counting_saved_tensors() as saved:
-        flops = forward_backward_flops(network, shape)
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    return (
-        flops * schedule.batch * schedule.iterations,
-        parameters * ADAM + saved.peak * schedule.batch,
-        2 * parameters * FP32,
-        2 * 3 * parameters * FP32,
+def _schedule(config: Config, name: str) -> Schedule:
+    if name == NATURALNESS:
+        return config.schedule("naturalness")
+    return config.schedule(
+        str(config.extractor(name).task) if name in config.extractors else config.method(name).schedule
     )
 
 

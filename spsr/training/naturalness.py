@@ -16,12 +16,12 @@ from spsr.data.pack import Pack, open_pack, without
 from spsr.errors import InputError
 from spsr.models import build
 from spsr.models.bicubic import enlarge
-from spsr.models.flops import forward_backward_flops
 from spsr.training import distributed
 from spsr.training.optimiser import adam, set_learning_rate
 from spsr.training.patches import PatchSampler
 from spsr.training.process import set_up
 from spsr.training.seeding import Stream, random_generator, seeded
+from spsr.training.step_cost import step_flops
 from spsr.training.task import Training
 
 DCT_BLOCK = 8
@@ -206,5 +206,5 @@ def naturalness_task(config: Config, pack: Pack, seed: int, device: torch.device
         PatchSampler(without(pack, skipped), schedule.patch, batch, seed, tiling, device=device)
         for skipped, batch in ((held_out, schedule.batch), (kept, settings.validation_patches))
     )
-    flops = schedule.batch * forward_backward_flops(network, (1, 3, schedule.patch, schedule.patch))
+    flops = schedule.batch * step_flops(config, NATURALNESS)
     return NaturalnessTask(network.to(device), training, validation, schedule, settings, seed, flops_per_step=flops)

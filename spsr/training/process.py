@@ -21,7 +21,10 @@ def set_up(compute: Compute, seed: int) -> torch.device:
     """
     if compute.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(compute.deterministic)
+    if compute.compile:
+        torch.use_deterministic_algorithms(compute.deterministic)
+    else:  # The same without word to the compiler, whose import takes as long as torch's.
+        torch.set_deterministic_debug_mode("error" if compute.deterministic else "default")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_num_threads(compute.threads)
     device = torch.device("cpu")

@@ -11,7 +11,6 @@ from spsr.data.pack import Pack, open_pack, without
 from spsr.errors import InputError
 from spsr.files import write_text
 from spsr.models import build, to_checkpoint
-from spsr.models.flops import forward_backward_flops
 from spsr.training import record
 from spsr.training.execution import Execution
 from spsr.training.extraction.pretext import Contrastive, Jigsaw, Pretext
@@ -19,6 +18,7 @@ from spsr.training.extraction.self_supervision import ExtractorTask
 from spsr.training.patches import PatchSampler
 from spsr.training.process import set_up
 from spsr.training.seeding import seeded
+from spsr.training.step_cost import network_step
 from spsr.training.task import Training
 
 
@@ -82,7 +82,7 @@ def extractor_task(
         schedule,
         seed,
         compute=config.preset.compute,
-        flops_per_step=schedule.batch * forward_backward_flops(network, (1, 3, schedule.patch, schedule.patch)),
+        flops_per_step=schedule.batch * network_step("nse", schedule.patch).cost().flops,
     )
 
 
