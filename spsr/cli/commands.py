@@ -21,6 +21,7 @@ COMMANDS = {
     "slot": "Run a training command in a Slurm job: end it before the job's limit and put the job back in the queue.",
     "evaluate": "Super-resolve and score every benchmark of a preset with one run of a method.",
     "upscale": "Super-resolve images by a factor of 4 with a method, a checkpoint, or bicubic interpolation.",
+    "export": "Write a network for other projects: in its authors' layout, for spandrel, or as ONNX.",
     "score": "Score super-resolved images: LPIPS, PSNR and SSIM as the paper computes them, and standard SSIM.",
     "table": "Write Tables 1-7 beside the paper's values as csv, md, tex and html.",
     "figure": "Draw the paper's figures from a preset's results, as png and pdf.",

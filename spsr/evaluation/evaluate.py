@@ -65,20 +65,9 @@ def load_upscaler(config: Config, name: str, seed: int) -> Upscaler:
     Raises:
         InputError: unknown method, or its weights are not there (with the command that makes them).
     """
-    method = config.method(name)
-    if method.source == "computed":
+    if config.method(name).source == "computed":
         return "bicubic"
-    if method.source == "trained":
-        file = config.layout.model(name, seed)
-        remedy = f"run `spsr train {name} --seed {seed}` for this preset first"
-    elif method.weights is not None:
-        file = weights.path(method.weights)
-        remedy = f"run `spsr fetch {method.weights}` first"
-    else:
-        file = Path(str(method.checkpoint))
-        remedy = "name an existing checkpoint"
-    if not file.is_file():
-        raise InputError(f"{file}: no weights of method '{name}' with seed {seed}; {remedy}")
+    file = weights_file(config, name, seed)
     network: nn.Module = models.from_checkpoint(file, scale=4)
     architecture = models.architecture(network)[0]
     if architecture in models.NETWORKS.keys() - models.GENERATORS.keys():
@@ -87,3 +76,26 @@ def load_upscaler(config: Config, name: str, seed: int) -> Upscaler:
     if maps is not None and architecture == "sftgan":
         vars(network)["maps"] = maps
     return network.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def weights_file(config: Config, name: str, seed: int) -> Path:
+    """The file of a method's weights: trained, fetched, or someone else's.
+
+    Raises:
+        InputError: unknown method, it has no weights, or they are not there (with the command that makes them).
+    """
+    method = config.method(name)
+    if method.source == "trained":
+        file = config.layout.model(name, seed)
+        remedy = f"run `spsr train {name} --seed {seed}` for this preset first"
+    elif method.weights is not None:
+        file = weights.path(method.weights)
+        remedy = f"run `spsr fetch {method.weights}` first"
+    elif method.checkpoint is not None:
+        file = Path(method.checkpoint)
+        remedy = "name an existing checkpoint"
+    else:
+        raise InputError(f"method '{name}': has no weights; name one that is trained, released or a checkpoint")
+    if not file.is_file():
+        raise InputError(f"{file}: no weights of method '{name}' with seed {seed}; {remedy}")
+    return file

@@ -74,6 +74,14 @@ def translate(state: State, recognised: Recognised) -> dict[str, Tensor]:
     return {ours: state[theirs] for ours, theirs in keys.items()}
 
 
+def rename(state: State, recognised: Recognised) -> dict[str, Tensor]:
+    """Rename every tensor of `state`, a network's own state dict, to a layout's keys, as `translate` takes it back."""
+    theirs = {key: state[ours] for ours, key in recognised.keys.items()}
+    copies = {copy: theirs[original].clone() for copy, original in _with_parts(recognised.layout.copies).items()}
+    constants = {key: value.clone() for key, value in recognised.layout.constants.items()}
+    return theirs | copies | constants
+
+
 def _with_parts(layers: Mapping[str, str]) -> dict[str, str]:
     return {f"{ours}.{part}": f"{theirs}.{part}" for ours, theirs in layers.items() for part in ("weight", "bias")}
 

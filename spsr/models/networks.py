@@ -93,6 +93,11 @@ def recognise(state: Mapping[str, Tensor]) -> Recognised:
     return Recognised(layout, layout.size(state))
 
 
+def layouts_of(name: str) -> list[KeyLayout]:
+    """The layouts that other projects have for the network `name`, that of its authors first."""
+    return [layout for layout in _key_layouts() if layout.architecture == name]
+
+
 def _key_layouts() -> Iterator[KeyLayout]:
     for module in dict.fromkeys(place.split(":")[0] for place in NETWORKS.values()):
         yield from getattr(importlib.import_module(f"spsr.models.{module}"), "KEY_LAYOUTS", ())
