@@ -153,6 +153,22 @@ def test_starting_points_are_trained_once_with_the_first_seed():
     assert config.seeds("spsr_p") == (9, 10, 11)
 
 
+def test_single_methods_can_have_further_seeds(preset):
+    config = load(preset(lambda data: data.update(more_seeds={"spsr_p": [0, 1], "rrdb": [1]})))
+    assert (config.seeds("spsr_p"), config.seeds("spsr_g"), config.seeds("rrdb")) == ((0, 1), (0,), (0,))
+    assert "did you mean 'esrgan'?" in refusal(preset(lambda data: data.update(more_seeds={"esrgna": [1]})))
+
+
+def test_a_preset_that_starts_from_interpolation_says_so_in_its_mark(preset):
+    def change(mark):
+        return lambda data: data.update(mark=mark, recipe={"like": "paper", "start": "interpolation"})
+
+    assert load(preset(change("mine: from an interpolation"))).preset.recipe.start == "interpolation"
+    message = refusal(preset(change("mine: small networks")))
+    assert "mine.yaml:" in message
+    assert "say interpolation in the `mark`" in message
+
+
 def test_foreign_results_become_a_row_of_the_tables_they_name(preset):
     def add(data):
         data["results"] = {"theirs": {"name": "Theirs", "from_images": "x", "tables": ["table1"]}}

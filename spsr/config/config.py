@@ -74,7 +74,7 @@ class Config:
         first = self.preset.seeds[:1]
         if method is None or method.source != "trained" or name in self.starting_points:
             return first
-        return self.preset.seeds
+        return tuple(dict.fromkeys(self.preset.seeds + self.preset.more_seeds.get(name, ())))
 
     def images(self, method: str, seed: int | str, dataset: str) -> Path:
         """Folder of a method's super-resolved images of a benchmark: its own where they come from elsewhere."""
@@ -114,7 +114,7 @@ class Config:
         return self.preset.extractor_weights.get(name, self.extractor(name).weights)
 
     def recipe(self, name: str) -> Recipe | None:
-        """The recipe, for a method whose training it changes; none for a PSNR-oriented one (only `pixel/image`)."""
+        """The recipe, for a method whose steps it changes; none for a PSNR-oriented one (only `pixel/image`)."""
         psnr_oriented = all(term.name == "pixel/image" for term in self.method(name).losses.terms())
         return None if psnr_oriented else self.preset.recipe
 
@@ -148,6 +148,7 @@ class Config:
             schedule=schedule(method.schedule),
             size=self.generator_size(name),
             recipe=recipe,
+            start=preset.recipe.start,
             perceptual=preset.perceptual if recipe else None,
             discriminator=self.size("discriminator") if recipe else {},
             extractor_weights=self.extractor_weights(looked_through) if looked_through else None,

@@ -1,6 +1,6 @@
 """The schema of a preset file: everything that scales the benchmark from a laptop to the paper."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -98,6 +98,7 @@ class Preset(Strict):
         preset: its name, and the name of its folder under `results/`.
         mark: what a reader must know of every number of this preset; empty for the paper's own settings.
         seeds: seeds of the runs. Starting points (PSNR networks, extractors) are trained once, with the first.
+        more_seeds: further seeds of single methods; not of starting points.
         recipe: see `Recipe`.
         compute: see `Compute`.
         data: training and test images.
@@ -125,6 +126,7 @@ class Preset(Strict):
     preset: str = Field(pattern=r"^[a-z0-9_]+$")
     mark: str = ""
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1, strict=False)
+    more_seeds: dict[str, Annotated[tuple[int, ...], Field(strict=False)]] = {}
     recipe: Recipe
     compute: Compute = Compute()
     data: Data
@@ -146,3 +148,12 @@ class Preset(Strict):
     )
     figures: tuple[str, ...] = Field(default=(), strict=False)
     lpips: Literal["alex"] = "alex"
+
+    @model_validator(mode="after")
+    def _says_how_it_starts(self) -> "Preset":
+        start = self.recipe.start
+        if start != "official" and start not in self.mark:
+            raise ValueError(
+                f"`recipe.start: {start}` is neither the paper's nor the code's; say {start} in the `mark`"
+            )
+        return self

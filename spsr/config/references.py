@@ -41,6 +41,8 @@ def check_preset(source: Source, preset: Preset, methods: Mapping[str, Method], 
     rows = {**methods, **preset.results}
 
     def references() -> Iterator[Reference]:
+        for name in preset.more_seeds:
+            yield Reference(("more_seeds", name), "method", name, methods)
         for name in preset.released:
             yield Reference(("released", name), "method", name, methods)
         for name, foreign in preset.results.items():

@@ -23,6 +23,10 @@ class Recipe(Strict):
             the relativistic losses over all. Code: 2 (30 samples on two GPUs); paper: 1 (15 samples).
         structure_reduction: how eq. 14's norm is reduced over a feature map. `sum` is the norm as written;
             `mean` divides by the number of elements. Neither paper nor code decides.
+        start: of generators without weights to start from. Paper and code: `official`, every network's own first
+            weights. `interpolation` is neither's: each network starts as an enlargement of its input, and SPSR as the
+            RRDB network that it starts from, so that short trainings are no worse than what they begin with. It needs
+            no `fusion_warmup`, and changes PSNR-oriented trainings, too.
     """
 
     gradient_pixel: Literal["l1", "mse"]
@@ -30,6 +34,7 @@ class Recipe(Strict):
     fusion_warmup: int = Field(ge=0)
     replicas: int = Field(ge=1)
     structure_reduction: Literal["sum", "mean"] = "sum"
+    start: Literal["official", "interpolation"] = "official"
 
     @model_validator(mode="before")
     @classmethod

@@ -20,6 +20,7 @@ class TrainingSettings(Strict):
 
     Attributes:
         size: of the network that is trained, where it differs from the paper's.
+        start: of the generator, which `recipe.start` says for all of them.
         discriminator: size of the discriminators, likewise.
         probe: the task of a head on a frozen extractor.
     """
@@ -31,6 +32,7 @@ class TrainingSettings(Strict):
     train: ImageSource
     tiling: Tiling | None
     size: dict[str, Any] = {}
+    start: str = "official"
     recipe: Recipe | None = None
     perceptual: Perceptual | None = None
     discriminator: dict[str, Any] = {}

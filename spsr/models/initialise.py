@@ -10,7 +10,8 @@ from spsr.errors import InputError
 from spsr.models.sftgan import is_conditional
 
 SHARED = "sr_branch."
-DISCARDED = ("to_rgb.weight", "to_rgb.bias")
+FUSION = "fusion."
+LAST = ("to_rgb.weight", "to_rgb.bias")
 
 
 class Initialised(NamedTuple):
@@ -25,7 +26,18 @@ class Initialised(NamedTuple):
         return f"{self.copied} of {total} tensors copied, {self.kept} of the generator left as they were"
 
 
-def initialise_from(generator: nn.Module, source: Mapping[str, Tensor]) -> Initialised:
+def start_from_interpolation(generator: nn.Module) -> None:
+    """Start a fresh generator as an enlargement, by its own method of this name; one that has none stays as it is.
+
+    Raises:
+        InputError: it has too few features for three colours.
+    """
+    start = getattr(generator, "start_from_interpolation", None)
+    if start is not None:
+        start()
+
+
+def initialise_from(generator: nn.Module, source: Mapping[str, Tensor], *, keep_last: bool = False) -> Initialised:
     """Copy the layers that `generator` shares with a trained network, in place.
 
     The same architecture takes all tensors. SFTGAN takes all of SRResNet's and keeps its own transforms. SPSR takes
@@ -35,31 +47,35 @@ def initialise_from(generator: nn.Module, source: Mapping[str, Tensor]) -> Initi
     Args:
         generator: the network to start.
         source: a state dict with our keys (`from_checkpoint(path).state_dict()`).
+        keep_last: the generator has started from interpolation, so that SPSR hands the features through to the end
+            of its fusion: it takes the RRDB network's last convolution there, to begin with nearly the same image.
 
     Raises:
         InputError: any other difference in keys or shapes, naming the first.
     """
     target = generator.state_dict()
     if source.keys() == target.keys():
-        shared = list(target)
+        places = {key: key for key in target}
         discarded: tuple[str, ...] = ()
     elif source.keys() == {key for key in target if not is_conditional(key)}:
-        shared, discarded = list(source), ()
+        places, discarded = {key: key for key in source}, ()
     else:
-        shared, discarded = [key for key in target if key.startswith(SHARED)], DISCARDED
-        wrong = sorted(source.keys() ^ {*shared, *discarded})
-        if not shared or wrong:
+        places, discarded = {key: key for key in target if key.startswith(SHARED)}, LAST
+        wrong = sorted(source.keys() ^ {*places, *LAST})
+        if not places or wrong:
             raise InputError(
                 f"initial weights: '{(wrong or sorted(source))[0]}' does not fit this generator; start from a network "
                 "of the same kind and size, SPSR from an RRDB network, or SFTGAN from SRResNet"
             )
-    for key in shared:
-        if source[key].shape != target[key].shape:
+        if keep_last:
+            places, discarded = places | {key: f"{FUSION}{key}" for key in LAST}, ()
+    for key, place in places.items():
+        if source[key].shape != target[place].shape:
             raise InputError(
                 f"initial weights: '{key}' has shape {list(source[key].shape)}, the generator needs "
-                f"{list(target[key].shape)}; give both networks the same sizes"
+                f"{list(target[place].shape)}; give both networks the same sizes"
             )
     with torch.no_grad():
-        for key in shared:
-            target[key].copy_(source[key])
-    return Initialised(len(shared), discarded, len(target) - len(shared))
+        for key, place in places.items():
+            target[place].copy_(source[key])
+    return Initialised(len(places), discarded, len(target) - len(places))

@@ -51,15 +51,22 @@ class RRDB(nn.Module):
         return x + RESIDUAL_SCALE * y
 
 
-class UpConv(nn.Module):
-    """Nearest-neighbour x2, convolution, LeakyReLU: `N x C x H x W` to `N x C x 2H x 2W`."""
+class NearestConv(nn.Module):
+    """Nearest-neighbour x2 and a convolution: `N x C x H x W` to `N x C x 2H x 2W`."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = conv(channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        return leaky_relu(self.conv(functional.interpolate(x, scale_factor=2, mode="nearest")))
+        return self.conv(functional.interpolate(x, scale_factor=2, mode="nearest"))
+
+
+class UpConv(NearestConv):
+    """Nearest-neighbour x2, convolution, LeakyReLU: `N x C x H x W` to `N x C x 2H x 2W`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return leaky_relu(super().forward(x))
 
 
 class PixelShuffleConv(nn.Module):

@@ -8,6 +8,7 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from spsr.errors import InputError
+from spsr.models.interpolation import hand_through, quieten
 from spsr.models.layers import NEGATIVE_SLOPE, PixelShuffleConv, conv
 
 RESIDUAL_SCALE = 0.1
@@ -63,6 +64,11 @@ class FRSR(nn.Module):
         self.upsample = nn.ModuleList(PixelShuffleConv(features) for _ in range(2))
         self.tail = conv(features, 3)
         _start(self, frozenset(layer for block in dense for layer in block.convs))
+
+    def start_from_interpolation(self) -> None:
+        """Start as a bilinear enlargement; see `spsr.models.interpolation`."""
+        hand_through(self.head, *self.upsample, self.tail)
+        quieten(self.body_end)
 
     def forward(self, lr: Tensor) -> Tensor:
         first = self.head(lr)

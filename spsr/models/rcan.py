@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from spsr.errors import InputError
 from spsr.models.edsr import RGB_RANGE, div2k_mean, mean_shifts
+from spsr.models.interpolation import hand_through, quieten
 from spsr.models.key_layout import KeyLayout, Size, State, channels, check_x4, count
 from spsr.models.layers import PixelShuffleConv, conv
 
@@ -64,6 +65,11 @@ class RCAN(nn.Module):
         self.body_end = conv(features, features)
         self.upsample = nn.ModuleList(PixelShuffleConv(features) for _ in range(2))
         self.tail = conv(features, 3)
+
+    def start_from_interpolation(self) -> None:
+        """Start as a bilinear enlargement; see `spsr.models.interpolation`."""
+        hand_through(self.head, *self.upsample, self.tail)
+        quieten(self.body_end)
 
     def forward(self, lr: Tensor) -> Tensor:
         mean = div2k_mean(lr)

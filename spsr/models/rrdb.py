@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from spsr.errors import InputError
+from spsr.models.interpolation import hand_through, quieten
 from spsr.models.key_layout import KeyLayout, Size, State, channels, count
 from spsr.models.layers import RRDB, UpConv, conv, initialise, leaky_relu
 
@@ -27,6 +28,11 @@ class SRBranch(nn.Module):
         self.trunk_end = conv(features, features)
         self.upsample = nn.ModuleList(UpConv(features) for _ in range(UPSAMPLINGS[scale]))
         self.hr = conv(features, features)
+
+    def start_from_interpolation(self) -> None:
+        """Start with the colours of a bilinear enlargement as the first three features."""
+        hand_through(self.head, *self.upsample, self.hr)
+        quieten(self.trunk_end)
 
     def forward(self, lr: Tensor, taps: Collection[int] = ()) -> tuple[Tensor, dict[int, Tensor]]:
         """Map `N x 3 x h x w` to features `N x features x sh x sw`.
@@ -65,6 +71,11 @@ class RRDBNet(nn.Module):
         self.sr_branch = SRBranch(features, blocks, growth, scale)
         self.to_rgb = conv(features, 3)
         initialise(self, gain=0.1)
+
+    def start_from_interpolation(self) -> None:
+        """Start as a bilinear enlargement; see `spsr.models.interpolation`."""
+        self.sr_branch.start_from_interpolation()
+        hand_through(self.to_rgb)
 
     def forward(self, lr: Tensor) -> Tensor:
         features, _ = self.sr_branch(lr)

@@ -10,6 +10,7 @@ from torch.nn import functional
 from spsr.config.settings import MAP_PROVIDERS
 from spsr.errors import InputError
 from spsr.models.discriminator import halving_stages
+from spsr.models.interpolation import hand_through, quieten
 from spsr.models.key_layout import KeyLayout, Size, State, channels, check_x4, count
 from spsr.models.layers import PixelShuffleConv, conv, initialise
 from spsr.models.segmentation import CATEGORIES, maps_of
@@ -96,6 +97,11 @@ class SFTGAN(nn.Module):
     def conditional_parameters(self) -> Iterator[nn.Parameter]:
         """Those of the transforms and of the condition network, which train first and five times faster."""
         return (parameter for name, parameter in self.named_parameters() if is_conditional(name))
+
+    def start_from_interpolation(self) -> None:
+        """Start as a bilinear enlargement; see `spsr.models.interpolation`."""
+        hand_through(self.head, *self.upsample, self.hr, self.tail)
+        quieten(self.body_end)
 
     def forward(self, lr: Tensor, maps: Tensor | None = None) -> Tensor:
         conditions = self.condition(maps_of(lr, self.maps) if maps is None else maps)

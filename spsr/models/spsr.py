@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from spsr.errors import InputError
 from spsr.models.gradient import gradient_map
+from spsr.models.interpolation import SAME, carry, hand_through, quieten
 from spsr.models.key_layout import KeyLayout, Size, State, channels, count
-from spsr.models.layers import RRDB, UpConv, conv, initialise, leaky_relu
+from spsr.models.layers import RESIDUAL_SCALE, RRDB, DenseBlock, UpConv, conv, initialise, leaky_relu
 from spsr.models.rrdb import SRBranch, dense_layers, old_sr_branch
 
 
@@ -36,6 +37,11 @@ class GradientBranch(nn.Module):
         self.hr = conv(features, features)
         self.out = conv(features, features)
 
+    def start_from_interpolation(self) -> None:
+        """Start with the bilinear enlargement of the LR gradient map as the first three features."""
+        hand_through(self.head, *self.upsample, self.hr, self.out)
+        quieten(self.end)
+
     def forward(self, lr_gradient: Tensor, tapped: Sequence[Tensor]) -> Tensor:
         """Map `N x 3 x h x w` and the taps (each `N x features x h x w`) to `N x features x 4h x 4w`."""
         first = self.head(lr_gradient)
@@ -57,6 +63,16 @@ class Fusion(nn.Module):
         self.reduce = conv(2 * features, features)
         self.hr = conv(features, features)
         self.to_rgb = conv(features, 3)
+
+    def start_from_interpolation(self) -> None:
+        """Start by handing `sr_features` through; `to_rgb` may be that of a network that made an image of them.
+
+        What is negative in them is made smaller by one more LeakyReLU; colours are not negative. An RRDB whose
+        residuals are near zero makes its input larger by its residual scale.
+        """
+        quieten(*(block.convs[-1] for block in self.block.modules() if isinstance(block, DenseBlock)))
+        carry(self.reduce, SAME / (1 + RESIDUAL_SCALE), source=self.reduce.out_channels)
+        hand_through(self.hr, self.to_rgb)
 
     def forward(self, gradient_features: Tensor, sr_features: Tensor) -> Tensor:
         x = self.reduce(self.block(torch.cat((gradient_features, sr_features), dim=1)))
@@ -96,6 +112,13 @@ class SPSR(nn.Module):
         self.to_gradient = conv(features, 3, kernel=1)
         self.fusion = Fusion(features, growth)
         initialise(self, gain=0.1)
+
+    def start_from_interpolation(self) -> None:
+        """Start as a bilinear enlargement, of the image and of its gradient map; see `spsr.models.interpolation`."""
+        self.sr_branch.start_from_interpolation()
+        self.gradient_branch.start_from_interpolation()
+        hand_through(self.sr_out, self.to_gradient)
+        self.fusion.start_from_interpolation()
 
     def forward(self, lr: Tensor, use_gradient_features: bool = True) -> SPSROutput:
         """Super-resolve `N x 3 x h x w` in [0, 1].

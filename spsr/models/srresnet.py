@@ -5,6 +5,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from spsr.models.edsr import ResidualBlock
+from spsr.models.interpolation import hand_through, quieten
 from spsr.models.key_layout import KeyLayout, Size, State, channels, check_x4, count
 from spsr.models.layers import PixelShuffleConv, conv, initialise
 
@@ -29,6 +30,11 @@ class SRResNet(nn.Module):
         self.hr = conv(features, features)
         self.tail = conv(features, 3)
         initialise(self, gain=0.1)
+
+    def start_from_interpolation(self) -> None:
+        """Start as a bilinear enlargement; see `spsr.models.interpolation`."""
+        hand_through(self.head, *self.upsample, self.hr, self.tail)
+        quieten(self.body_end)
 
     def forward(self, lr: Tensor) -> Tensor:
         first = self.head(lr)

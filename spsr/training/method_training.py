@@ -8,7 +8,7 @@ from spsr.data.inputs import input_hashes, weights_file
 from spsr.data.pack import open_pack
 from spsr.errors import InputError, naming
 from spsr.models import build, from_checkpoint
-from spsr.models.initialise import initialise_from
+from spsr.models.initialise import initialise_from, start_from_interpolation
 from spsr.training import process
 from spsr.training.frozen import load_frozen
 from spsr.training.objective import build_objective, replicas
@@ -21,7 +21,7 @@ from spsr.training.validation_set import validation_of
 
 
 def build_generator(config: Config, name: str, seed: int) -> nn.Module:
-    """The generator of a method before its first step: fresh, or started from the method that it names.
+    """The generator of a method before its first step: fresh as the recipe says, or from the method that it names.
 
     Raises:
         InputError: the weights to start from are not there, or do not fit.
@@ -31,10 +31,13 @@ def build_generator(config: Config, name: str, seed: int) -> nn.Module:
         raise InputError(f"{config.path}: method '{name}' has no generator; choose one that is trained here")
     with seeded(seed, "generator"):
         network = build(generator.name, **config.generator_size(name))
+    interpolation = config.preset.recipe.start == "interpolation"
+    if interpolation:
+        start_from_interpolation(network)
     if (first := config.method(name).init_from) is not None:
         start = weights_file(config, first)
         with naming(start):
-            initialise_from(network, from_checkpoint(start).state_dict())
+            initialise_from(network, from_checkpoint(start).state_dict(), keep_last=interpolation)
     return network
 
 
