@@ -21,6 +21,7 @@ class Metric:
         tolerance: how far a training may end from the paper's number and still count as reproduced: about the spread
             between runs that the paper's own Table 4 shows.
         lower_is_better: the direction.
+        unit: of its values, for the heads of tables; empty for numbers.
         function: of two whole uint8 H×W×3 RGB images, the super-resolved and the original; None for LPIPS, whose
             network needs weights (`spsr.metrics.lpips`).
     """
@@ -31,7 +32,14 @@ class Metric:
     digits: int
     tolerance: float
     lower_is_better: bool = False
+    unit: str = ""
     function: Callable[[NDArray[np.uint8], NDArray[np.uint8]], float] | None = None
+
+    @property
+    def head(self) -> str:
+        """Its title over a column, with unit and direction: `PSNR (dB) ↑`."""
+        unit = f" ({self.unit})" if self.unit else ""
+        return f"{self.title}{unit} {'↓' if self.lower_is_better else '↑'}"
 
     def shown(self, value: float) -> str:
         """A value with the metric's digits."""
@@ -65,6 +73,7 @@ METRICS: Mapping[str, Metric] = {
             "dB, on the luma Y (BT.601, 16..235, rounded to 8 bits) after 4 pixels are shaved off every side; peak 255",
             digits=3,
             tolerance=0.1,
+            unit="dB",
             function=psnr,
         ),
         Metric(

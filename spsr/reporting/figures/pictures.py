@@ -71,17 +71,21 @@ def find_all(config: Config, data: FigureData) -> list[tuple[Crop, Picture | Non
 
 
 def strongest_square(image: RGB, fraction: float = 0.3) -> tuple[int, int, int, int]:
-    """The square (side: `fraction` of the shorter side, a multiple of 4) with the largest sum of gradients.
+    """The square with the largest sum of gradients whose side is `fraction` of the shorter side, a multiple of 4."""
+    return strongest_square_of(image, max(16, int(fraction * min(image.shape[:2])) // 4 * 4))
+
+
+def strongest_square_of(image: RGB, side: int) -> tuple[int, int, int, int]:
+    """The square of `side` pixels with the largest sum of gradients; the whole of an image that is smaller.
 
     Squares lie on a grid of 8 pixels. Gradients count at most a quarter of the range, so that one hard edge does
     not outweigh fine structure.
     """
     luma = image.astype(np.float64).mean(axis=2) / 255
-    vertical, horizontal = np.gradient(luma)
-    strength = np.minimum(np.hypot(vertical, horizontal), 0.25)
-    side = max(16, int(fraction * min(luma.shape)) // 4 * 4)
     if side > min(luma.shape):
         return 0, 0, luma.shape[1], luma.shape[0]
+    vertical, horizontal = np.gradient(luma)
+    strength = np.minimum(np.hypot(vertical, horizontal), 0.25)
     sums = np.pad(strength, ((1, 0), (1, 0))).cumsum(axis=0).cumsum(axis=1)
     totals = (sums[side:, side:] - sums[:-side, side:] - sums[side:, :-side] + sums[:-side, :-side])[::8, ::8]
     top, left = np.unravel_index(int(np.argmax(totals.round(6))), totals.shape)

@@ -4,6 +4,9 @@ import base64
 import io
 import math
 import os
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +23,25 @@ THUMBNAIL = 96
 """Longest side of a thumbnail in pixels."""
 
 
+@dataclass(frozen=True)
+class TriedImage:
+    """A prepared test image and what the runs made of it.
+
+    Attributes:
+        original: its file.
+        results: files of the super-resolved images, by run title.
+        maps: files of where LPIPS finds a difference, by run title.
+        spread: standard deviation of LPIPS over the runs; 0 for fewer than two.
+    """
+
+    dataset: str
+    name: str
+    original: Path
+    results: dict[str, Path]
+    maps: dict[str, Path]
+    spread: float
+
+
 def score_data(runs: list[Run]) -> dict[str, Any]:
     """Per-image scores by run title and benchmark: columns of numbers, null for what is not finite."""
     found: dict[str, Any] = {}
@@ -34,52 +56,60 @@ def score_data(runs: list[Run]) -> dict[str, Any]:
     return found
 
 
-def image_data(config: Config, runs: list[Run]) -> list[dict[str, Any]]:
-    """Every prepared test image: benchmark, name, size, thumbnail, files of the original and the runs, LPIPS maps.
-
-    Addresses are relative to the report. Runs without an image of that name are left out.
-    """
-    here = config.layout.report.parent
-    folders: dict[tuple[str, str], dict[str, Path]] = {}
-    maps: dict[tuple[str, str], dict[str, Path]] = {}
-    for run in runs:
-        for dataset in run.score_files:
-            folders[run.title, dataset] = _results(config.images(run.name, run.seed, dataset))
-            maps[run.title, dataset] = _results(config.layout.lpips_maps(run.name, run.seed, dataset))
-    found: list[dict[str, Any]] = []
+def tried_images(config: Config, runs: list[Run]) -> Iterator[TriedImage]:
+    """Every prepared test image. Runs without an image of that name are left out."""
+    lpips: dict[tuple[str, str], list[float]] = {}
+    for by_dataset in score_data(runs).values():
+        for dataset, columns in by_dataset.items():
+            for name, value in zip(columns["image"], columns["lpips"], strict=True):
+                if value is not None:
+                    lpips.setdefault((dataset, name), []).append(value)
     for dataset in config.preset.data.benchmarks:
         originals = config.layout.benchmark(dataset) / "HR"
         if not originals.is_dir() or not any(originals.iterdir()):
             continue
+        scored = [run for run in runs if dataset in run.score_files]
+        images = {run.title: _by_name(config.images(run.name, run.seed, dataset)) for run in scored}
+        maps = {run.title: _by_name(config.layout.lpips_maps(run.name, run.seed, dataset)) for run in scored}
         for stem, path in image_index(originals).items():
             name = plain_name(stem)
             results, differences = (
-                {title: _address(at[name], here) for (title, of), at in kind.items() if of == dataset and name in at}
-                for kind in (folders, maps)
+                {title: files[name] for title, files in kind.items() if name in files} for kind in (images, maps)
             )
-            size, thumbnail = _thumbnail(path)
-            found.append(
-                {
-                    "dataset": dataset,
-                    "image": stem,
-                    "size": size,
-                    "thumbnail": thumbnail,
-                    "files": {"HR": _address(path, here), **results},
-                    "lpips": differences,
-                }
-            )
+            values = lpips.get((dataset, stem), [0.0])
+            yield TriedImage(dataset, stem, path, results, differences, round(statistics.pstdev(values), 5))
+
+
+def image_data(config: Config, runs: list[Run]) -> list[dict[str, Any]]:
+    """Every prepared test image with the addresses of its files, relative to the report."""
+    here = config.layout.report.parent
+
+    def address(path: Path) -> str:
+        return quote(Path(os.path.relpath(path, here)).as_posix())
+
+    found = []
+    for tried in tried_images(config, runs):
+        size, thumbnail = small(tried.original)
+        found.append(
+            {
+                "dataset": tried.dataset,
+                "image": tried.name,
+                "spread": tried.spread,
+                "size": size,
+                "thumbnail": thumbnail,
+                "files": {"HR": address(tried.original)} | {run: address(at) for run, at in tried.results.items()},
+                "lpips": {run: address(at) for run, at in tried.maps.items()},
+            }
+        )
     return found
 
 
-def _results(folder: Path) -> dict[str, Path]:
+def _by_name(folder: Path) -> dict[str, Path]:
     return images_by_name(folder) if folder.is_dir() and any(folder.iterdir()) else {}
 
 
-def _address(path: Path, here: Path) -> str:
-    return quote(Path(os.path.relpath(path, here)).as_posix())
-
-
-def _thumbnail(path: Path) -> tuple[list[int], str]:
+def small(path: Path) -> tuple[list[int], str]:
+    """Width and height of an image, and its thumbnail as a `data:` address."""
     with Image.open(path) as opened:
         size = list(opened.size)
         image = opened.convert("RGB")
@@ -87,8 +117,12 @@ def _thumbnail(path: Path) -> tuple[list[int], str]:
     return size, data_address(image)
 
 
-def data_address(image: Image.Image) -> str:
-    """An image as a `data:` address, in JPEG."""
+def data_address(image: Image.Image, lossless: bool = False) -> str:
+    """An image as a `data:` address: JPEG, or WebP that keeps every pixel."""
     buffer = io.BytesIO()
-    image.save(buffer, format="JPEG", quality=80)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    if lossless:
+        image.save(buffer, format="WEBP", lossless=True)
+    else:
+        image.save(buffer, format="JPEG", quality=80)
+    kind = "webp" if lossless else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -1,6 +1,7 @@
 """A table as HTML: each cell holds our number, the paper's, and the difference."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 
 from spsr.metrics import METRICS
 from spsr.reporting.pages import environment
@@ -8,12 +9,22 @@ from spsr.reporting.tables.filled import Cell, FilledTable
 from spsr.reporting.tables.grid import number
 from spsr.reporting.tables.notes import DAGGER, marks_behind, notes
 
+BEST, SECOND = "red", "blue"
+"""How the best and the second best numbers look."""
 
-def table_fragment(filled: FilledTable, link: Callable[[Cell], str | None] = lambda _: None) -> str:
+
+def table_fragment(
+    filled: FilledTable,
+    link: Callable[[Cell], str | None] = lambda _: None,
+    files: Mapping[str, str] = MappingProxyType({}),
+    known: Collection[str] = (),
+) -> str:
     """The `<table>` with its caption and notes, for a page that has the styles of `tables.css`.
 
     Args:
         link: the address that a cell's own number leads to, if any.
+        files: addresses of the table in other formats, by suffix.
+        known: notes that the page shows elsewhere.
     """
     return (
         environment()
@@ -21,8 +32,9 @@ def table_fragment(filled: FilledTable, link: Callable[[Cell], str | None] = lam
         .render(
             filled=filled,
             table=filled.table,
-            notes=notes(filled, "red", "blue"),
+            notes=[note for note in notes(filled, BEST, SECOND) if note not in known],
             link=link,
+            files=files,
             metrics=METRICS,
             number=number,
             marks_behind=marks_behind,
