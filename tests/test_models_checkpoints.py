@@ -163,8 +163,10 @@ def test_esrgan_keys_are_those_of_the_released_checkpoint(golden: Path, tmp_path
         rows = list(csv.DictReader(stream))
     state = {row["new"]: torch.zeros([int(n) for n in row["shape"].split("x")]) for row in rows}
     layout = recognise(state)
+    assert layout is not None
     assert layout.size == {"features": 64, "blocks": 23, "growth": 32, "scale": 4}
     old = recognise({row["old"]: state[row["new"]] for row in rows})
+    assert old is not None
     assert old.size == layout.size
     new_to_old = {layout.keys[key]: old.keys[key] for key in layout.keys}
     assert new_to_old == {row["new"]: row["old"] for row in rows}

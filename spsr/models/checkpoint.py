@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from spsr.errors import InputError, naming
 from spsr.models.fit import check_fit
 from spsr.models.key_layout import translate
-from spsr.models.networks import architecture, build, recognise, sizes
+from spsr.models.networks import architecture, build, recognise, sizes, titles
+from spsr.models.spandrel_network import load_spandrel
 from spsr.models.srresnet_bn import read_keras
 from spsr.tensors import read_safetensors, read_torch, write_safetensors
 
@@ -44,9 +45,9 @@ def from_checkpoint(path: Path | str, scale: int | None = None) -> nn.Module:
     """Load a network, inferring architecture and size from the keys and shapes.
 
     Known are the safetensors of this project; SPSR (official `spsr.pth`); ESRGAN/RRDB in the old, the new and the
-    BasicSR layout; EDSR, RCAN, SRResNet, SFTGAN; and SRGAN for Keras (`.h5`). State dicts may be wrapped in
-    `params_ema`, `params` or `state_dict` (the first of these is taken) and have a `module.` prefix. What was found
-    is logged in one line.
+    BasicSR layout; EDSR, RCAN, SRResNet, SFTGAN; SRGAN for Keras (`.h5`); and where `spandrel` is installed, its
+    architectures at x4. State dicts may be wrapped in `params_ema`, `params` or `state_dict` (the first of these is
+    taken) and have a `module.` prefix. What was found is logged in one line.
 
     Args:
         path: the file.
@@ -101,34 +102,51 @@ def _load(path: Path) -> tuple[nn.Module, str]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; name an existing checkpoint")
     with naming(path):
-        title, name, size, state, names = _read(path)
-        with torch.random.fork_rng(devices=[]):
-            network = build(name, **size)
-        check_fit(network, state, names)
-    network.load_state_dict(state, assign=True)
+        title, network = _read(path)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    sizes = ", ".join(f"{key} {value}" for key, value in architecture(network)[1].items() if value is not None)
-    return network.eval(), f"{path}: {title} ({name}: {sizes}; {parameters:,} parameters)"
+    name, size = architecture(network)
+    shown = ", ".join(f"{key} {value}" for key, value in size.items() if value is not None)
+    return network.eval(), f"{path}: {title} ({name}: {shown}; {parameters:,} parameters)"
 
 
-def _read(path: Path) -> tuple[str, str, dict[str, Any], dict[str, Tensor], Mapping[str, str]]:
-    """Title, architecture, size, tensors under our keys, and our keys to the file's (for messages)."""
+def _read(path: Path) -> tuple[str, nn.Module]:
+    """Where a file is from, and its network."""
     with path.open("rb") as stream:
         is_hdf5 = stream.read(4) == HDF5_MAGIC or path.suffix in (".h5", ".hdf5")
     if is_hdf5:
         size, state = read_keras(path)
-        return "SRGAN generator for Keras", "srresnet_bn", size, state, {}
+        return "SRGAN generator for Keras", _built("srresnet_bn", size, state)
     if path.suffix == ".safetensors":
         tensors, metadata = read_safetensors(path)
         if "architecture" in metadata:
             state = {key: _float32(tensor) for key, tensor in tensors.items()}
-            return "of this project", metadata["architecture"], _stored_size(metadata), state, {}
+            return "of this project", _built(metadata["architecture"], _stored_size(metadata), state)
         tensors, wrapper = _unwrap(tensors)
     else:
         tensors, wrapper = _unwrap(read_torch(path))
+    wrapped = f", from '{wrapper}'" if wrapper else ""
     found = recognise(tensors)
-    title = found.layout.title + (f", from '{wrapper}'" if wrapper else "")
-    return title, found.layout.architecture, found.size, translate(tensors, found), found.keys
+    if found is not None:
+        network = _built(found.layout.architecture, found.size, translate(tensors, found), found.keys)
+        return found.layout.title + wrapped, network
+    foreign = load_spandrel(tensors)
+    if foreign is None:
+        raise InputError(
+            f"unknown network (its first keys are {', '.join(list(tensors)[:3])}); known are the files of this "
+            f"project, {', '.join(titles())}, and what spandrel reads (pip install 'spsr[spandrel]')"
+        )
+    return "read by spandrel" + wrapped, foreign
+
+
+def _built(
+    name: str, size: Mapping[str, Any], state: Mapping[str, Tensor], names: Mapping[str, str] | None = None
+) -> nn.Module:
+    """The network with the tensors `state`, under its own keys; `names` are the file's, for messages."""
+    with torch.random.fork_rng(devices=[]):
+        network = build(name, **size)
+    check_fit(network, state, names)
+    network.load_state_dict(state, assign=True)
+    return network
 
 
 def _stored_size(metadata: Mapping[str, str]) -> dict[str, Any]:

@@ -80,7 +80,8 @@ def official(network: nn.Module) -> tuple[str, dict[str, Tensor]]:
     if "taps" in actual and len(actual["taps"]) != 4:
         raise InputError(f"{layout.title}: cannot hold taps {actual['taps']}, which are four there; use --layout spsr")
     state = rename(tensors, Recognised(layout, actual))
-    for key, value in recognise(state).size.items():
+    returned = recognise(state)
+    for key, value in returned.size.items() if returned else ():
         if value != actual[key]:
             raise InputError(
                 f"{layout.title}: cannot hold {key} {actual[key]}, which would be read as {value}; use --layout spsr"

@@ -76,21 +76,24 @@ def architecture(network: nn.Module) -> tuple[str, dict[str, Any]]:
     return vars(network)["architecture"], vars(network)["size"]
 
 
-def recognise(state: Mapping[str, Tensor]) -> Recognised:
+def recognise(state: Mapping[str, Tensor]) -> Recognised | None:
     """Tell the network, its size and its layout from the keys and shapes of another project's state dict.
 
+    None if it is in no known layout.
+
     Raises:
-        InputError: no known layout, or a size or scale that the network here cannot have.
+        InputError: a size or scale that the network here cannot have.
     """
-    known = list(_key_layouts())
-    fitting = [layout for layout in known if all(marker in state for marker in layout.markers)]
+    fitting = [layout for layout in _key_layouts() if all(marker in state for marker in layout.markers)]
     if not fitting:
-        raise InputError(
-            f"unknown network (its first keys are {', '.join(list(state)[:3]) or 'none'}); "
-            f"known are the files of this project, {', '.join(layout.title for layout in known)}"
-        )
+        return None
     layout = max(fitting, key=lambda layout: len(layout.markers))
     return Recognised(layout, layout.size(state))
+
+
+def titles() -> list[str]:
+    """What the known layouts of other projects are called."""
+    return [layout.title for layout in _key_layouts()]
 
 
 def layouts_of(name: str) -> list[KeyLayout]:

@@ -50,15 +50,19 @@ def export_onnx(network: nn.Module, out: Path, card: Mapping[str, str]) -> float
         logging.getLogger("torch.onnx").setLevel(logging.ERROR)
         outputs = network(*inputs)
         any_size = {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
-        program = torch.onnx.export(
-            network,
-            inputs,
-            input_names=["lr", "maps"][: len(inputs)],
-            output_names=["sr"] if isinstance(outputs, Tensor) else ["sr", "gradient"],
-            dynamic_shapes=tuple(any_size for _ in inputs),
-            dynamo=True,
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                network,
+                inputs,
+                input_names=["lr", "maps"][: len(inputs)],
+                output_names=["sr"] if isinstance(outputs, Tensor) else ["sr", "gradient"],
+                dynamic_shapes=tuple(any_size for _ in inputs),
+                dynamo=True,
+                verbose=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            name = architecture(network)[0]
+            raise InputError(f"network '{name}': PyTorch cannot write it as ONNX; export its weights") from error
     assert program is not None
     program.model.metadata_props.update(card)
     with atomic_path(out) as temporary:
