@@ -2,7 +2,10 @@
 
 import json
 import os
-from collections.abc import Iterator
+import re
+import shutil
+import socket
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,11 +20,18 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
     """Yield a temporary path beside `target`; on success it is flushed to disk and renamed onto `target`.
 
     The temporary file keeps the suffix of `target` (writers that look at it still work). If the block raises,
-    the temporary file is removed and `target` is left as it was. Missing parent folders are made.
+    the temporary file is removed and `target` is left as it was. Missing parent folders are made. Of a symbolic link
+    the file that it leads to is written; the link stays.
+
+    Raises:
+        InputError: there is something other than a file at `target`, such as a folder or a device.
     """
     target = Path(target)
+    target = target.resolve() if target.is_symlink() else target
+    if target.exists() and not target.is_file():
+        raise InputError(f"{target}: is not a plain file and is not replaced; name a file")
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.stem}.{os.getpid()}.part{target.suffix}")
+    temporary = staging_of(target)
     try:
         yield temporary
         with temporary.open("rb") as written:
@@ -31,6 +41,97 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+_LEFTOVER = re.compile(r"\..*\.(?P<host>[^.]*)-(?P<process>\d+)\.part(\.[^.]*)?")
+_HOST = re.sub(r"[^A-Za-z0-9]", "_", socket.gethostname())[:16]
+_cleared: set[Path] = set()
+
+
+def staging_of(target: Path) -> Path:
+    """Where this process makes `target` before it is renamed.
+
+    What processes that were killed on this machine left in that folder is removed when the folder is first asked for.
+    """
+    if target.parent not in _cleared:
+        _cleared.add(target.parent)
+        _remove_leftovers(target.parent)
+    return target.with_name(f".{target.stem}.{_HOST}-{os.getpid()}.part{target.suffix}")
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for path in folder.iterdir() if folder.is_dir() else ():
+        found = _LEFTOVER.fullmatch(path.name)
+        if found is None or found["host"] != _HOST or _is_alive(int(found["process"])):
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@contextmanager
+def new_folder(target: Path, *, ours: bool, sources: Iterable[Path] = ()) -> Iterator[Path]:
+    """Yield an empty folder beside `target`; on success it takes the place of `target`, else it is removed.
+
+    Args:
+        ours: whether an earlier `target` was made here, so that it can be made again.
+        sources: files that the new folder is made from.
+
+    Raises:
+        InputError: a source lies in `target`, or `target` holds something and is not ours.
+    """
+    target = target.resolve()
+    for source in sources:
+        if source.resolve().is_relative_to(target):
+            raise InputError(f"{target}: holds the source {source.name} and is not replaced; choose another folder")
+    if target.exists() and not ours and (not target.is_dir() or any(target.iterdir())):
+        raise InputError(f"{target}: was not made here and is not replaced; choose another folder, or move it away")
+    staging = staging_of(target)
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+    try:
+        yield staging
+        if target.exists():
+            shutil.rmtree(target)
+        staging.replace(target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = ()) -> None:
+    """See that the files that a command is to write can be written and cost the user nothing.
+
+    Args:
+        outputs: by the option that names them; None where it is not given.
+        inputs: files that the command reads.
+
+    Raises:
+        InputError: one of them is a folder, a device or an input, or two are one file.
+    """
+    read = {path.resolve() for path in inputs}
+    taken: dict[Path, str] = {}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        place = path.resolve()
+        if place.exists() and not place.is_file():
+            raise InputError(f"{option}: {path} is not a plain file and is not replaced; name a file")
+        if place in read:
+            raise InputError(f"{option}: {path} is an input of this command and is not replaced; name another file")
+        if place in taken:
+            raise InputError(f"{option}: {path} is the file of {taken[place]}, too; name another file")
+        taken[place] = option
 
 
 def write_text(target: Path | str, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from spsr.errors import InputError
 from spsr.files import atomic_path
@@ -21,6 +22,7 @@ SUFFIXES = frozenset({".png", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".webp",
 Role = Literal["HR", "LR"]
 RGB = NDArray[np.uint8]
 
+_SOFTWARE = "spsr"
 _DECORATION = re.compile(r"(?:[_-](?:HR|LR|SR|GT|rlt|out)|[_-]SRF[_-]?4|[_-]?x4)\Z", re.IGNORECASE)
 
 
@@ -60,9 +62,23 @@ def _as_rgb(image: Image.Image, path: Path) -> RGB:
 
 
 def write_png(path: Path | str, image: RGB) -> None:
-    """Write uint8 H×W×3 `image`, or a grey one of H×W, as PNG to `path`, atomically; missing folders are made."""
+    """Write uint8 H×W×3 `image`, or a grey one of H×W, as PNG to `path`, atomically; missing folders are made.
+
+    The file says in its header by which software it was made, see `made_here`.
+    """
+    header = PngInfo()
+    header.add_text("Software", _SOFTWARE)
     with atomic_path(path) as temporary:
-        Image.fromarray(image).save(temporary, format="PNG", compress_level=4)
+        Image.fromarray(image).save(temporary, format="PNG", compress_level=4, pnginfo=header)
+
+
+def made_here(path: Path) -> bool:
+    """Whether `write_png` made the file, so that it can be made again."""
+    try:
+        with Image.open(path) as opened:
+            return opened.info.get("Software") == _SOFTWARE
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
 
 
 def image_index(folder: Path | str) -> dict[str, Path]:

@@ -4,6 +4,7 @@ Exit codes: 0 done, 1 failed, 2 bad input, 75 stopped early and resumable.
 """
 
 import errno
+import signal
 import sys
 from typing import Annotated
 
@@ -46,6 +47,7 @@ _REMEDIES = {
 
 def main() -> None:
     """Run the command line and turn the project's errors into one line and an exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
     except InputError as error:
@@ -58,6 +60,11 @@ def main() -> None:
         if error.errno not in _REMEDIES:
             raise
         _end(f"{error.filename or 'output'}: {_REMEDIES[error.errno]}", 2)
+
+
+def _terminate(number: int, frame: object) -> None:
+    """End as the signal asks, but let every block remove what is half done; a training saves and has its own way."""
+    raise SystemExit(128 + number)
 
 
 def _end(message: object, code: int) -> None:

@@ -11,6 +11,7 @@ from spsr.config import load
 from spsr.data.hashing import file_hash
 from spsr.errors import InputError, naming
 from spsr.evaluation.evaluate import weights_file
+from spsr.files import check_outputs
 from spsr.models.export import Target
 from spsr.models.export import export as write
 from spsr.models.onnx_export import export_onnx
@@ -40,8 +41,7 @@ def export(
         file = weights_file(config, what, seed)
         network = models.from_checkpoint(file)
         card = card_of_method(config, what, seed, file, network)
-    if out.resolve() == file.resolve():
-        raise InputError(f"{out}: is the file to export; choose another --out")
+    check_outputs({"--out": out}, [file])
     with naming(file):
         if onnx:
             title = f"ONNX, at most {export_onnx(network, out, card):.1e} from PyTorch"

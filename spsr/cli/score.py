@@ -14,6 +14,7 @@ from spsr.evaluation import score_files
 from spsr.evaluation.ladder import protocol_ladder
 from spsr.evaluation.pairs import match_folders
 from spsr.evaluation.score import score_pairs
+from spsr.files import check_outputs
 from spsr.metrics import METRICS
 
 
@@ -31,6 +32,7 @@ def score(
 ) -> None:
     """Score super-resolved images: LPIPS, PSNR and SSIM as the paper computes them, and standard SSIM."""
     pairs = match_folders(sr_dir, hr_dir)
+    check_outputs({"--csv": csv, "--json": json}, [file for pair in pairs.values() for file in (pair.sr, pair.hr)])
     network = None if lpips == "none" else lpips
     with progress_bar("score") as report:
         frame = score_pairs(pairs, network, progress=report)

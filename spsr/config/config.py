@@ -11,7 +11,7 @@ from spsr.config.method import Method
 from spsr.config.preset import Preset
 from spsr.config.references import check_methods, check_preset, check_tables, check_trained, find
 from spsr.config.settings import MAP_WEIGHTS, NATURALNESS, Extractor, Judge, Recipe, Schedule
-from spsr.config.strict import validate
+from spsr.config.strict import validate, validate_all
 from spsr.config.table import Table
 from spsr.config.training_settings import TrainingSettings
 from spsr.config.yaml_source import Source
@@ -172,10 +172,8 @@ def load(path: Path | str | None = None) -> Config:
     extractors_source = Source(_beside(path, "extractors.yaml"))
     tables_source = Source(_beside(path, "tables.yaml"))
     methods = read_methods(methods_source)
-    extractors = {
-        name: validate(Extractor, data, extractors_source, (name,)) for name, data in extractors_source.data.items()
-    }
-    tables = {name: validate(Table, data, tables_source, (name,)) for name, data in tables_source.data.items()}
+    extractors = validate_all(Extractor, extractors_source)
+    tables = validate_all(Table, tables_source)
     check_preset(source, preset, methods, tables)
     check_methods(methods_source, methods, extractors)
     for name, weights in preset.released.items():

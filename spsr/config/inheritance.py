@@ -4,7 +4,7 @@ from typing import Any
 
 from spsr.config.method import Method
 from spsr.config.references import find
-from spsr.config.strict import validate
+from spsr.config.strict import check_names, validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 
@@ -23,6 +23,7 @@ def apply_delta(parent: dict[str, Any], delta: dict[str, Any]) -> dict[str, Any]
 
 def read_methods(source: Source) -> dict[str, Method]:
     """Every method of a file, with what it inherits. Errors name the file, the line and the remedy."""
+    check_names(source)
     resolved: dict[str, dict[str, Any]] = {}
 
     def resolve(name: str, children: tuple[str, ...]) -> dict[str, Any]:

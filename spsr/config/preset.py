@@ -5,7 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from spsr.config.settings import Compute, Naturalness, Perceptual, Probe, Recipe, Schedule
-from spsr.config.strict import Strict
+from spsr.config.strict import Slug, Strict
+
+TRAINING = "training"
+"""The name of the training images among those that are prepared."""
 
 Metric = Literal["lpips", "psnr", "ssim", "ssim_standard"]
 
@@ -52,7 +55,13 @@ class Data(Strict):
 
     train: ImageSource
     tiling: Tiling | None = None
-    benchmarks: dict[str, ImageSource]
+    benchmarks: dict[Slug, ImageSource]
+
+    @model_validator(mode="after")
+    def _possible(self) -> "Data":
+        if TRAINING in self.benchmarks:
+            raise ValueError(f"a benchmark cannot be called `{TRAINING}`, as the training images are; rename it")
+        return self
 
 
 class Validation(Strict):
@@ -123,7 +132,7 @@ class Preset(Strict):
         lpips: backbone of the LPIPS metric.
     """
 
-    preset: str = Field(pattern=r"^[a-z0-9_]+$")
+    preset: Slug
     mark: str = ""
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1, strict=False)
     more_seeds: dict[str, Annotated[tuple[int, ...], Field(strict=False)]] = {}
@@ -141,7 +150,7 @@ class Preset(Strict):
     puzzles_per_patch: int = Field(default=1, ge=1)
     released: dict[str, str] = {}
     probability_maps: dict[str, str] = {}
-    results: dict[str, Foreign] = {}
+    results: dict[Slug, Foreign] = {}
     only: tuple[str, ...] | None = Field(default=None, strict=False)
     tables: tuple[str, ...] = Field(
         default=("table1", "table2", "table3", "table4", "table5", "table6", "table7"), strict=False

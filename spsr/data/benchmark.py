@@ -1,17 +1,16 @@
 """A benchmark as folders of PNGs: `HR/NAME.png`, `LR/NAME.png`, and `passport.json` written last."""
 
 import json
-import os
-import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from spsr.config.layout import resources
 from spsr.data.hashing import file_hash
 from spsr.data.image_sets import ImageSet, read_hr
 from spsr.data.parallel import for_each
 from spsr.data.passport import passport
-from spsr.files import write_text
+from spsr.files import new_folder, write_text
 from spsr.images import SCALE, degrade, write_png
 from spsr.progress import Progress, silent
 from spsr.resize import Border, imresize_stepwise_uint8
@@ -29,7 +28,7 @@ def prepare_benchmark(
     """Write the HR images (cut to multiples of 4) and the 8-bit LR images of a benchmark, and their passport.
 
     Everything appears at once in `out`, which holds nothing else afterwards. A finished benchmark of the same
-    files, crop and border is kept.
+    files, crop and border is kept; a folder that was not made here, or that holds a source, is an `InputError`.
 
     Args:
         border: what lies beyond the image's edge for the reduction: `mirror` as the paper's code, or
@@ -43,19 +42,23 @@ def prepare_benchmark(
     kept = _finished(out, sources, settings)
     if kept is not None:
         return kept
-    staging = out.with_name(f".{out.name}.{os.getpid()}.part")
-    shutil.rmtree(staging, ignore_errors=True)
-    try:
+    with new_folder(out, ours=_is_ours(out), sources=images.files.values()) as staging:
         work = partial(_write, staging, images.crop, border)
         for done in for_each(work, list(images.files.items()), processes):
             progress(done, len(images.files), name)
         content = {**passport(name, dict(images.files), registered=images.dataset), "prepared": settings}
         write_text(staging / "passport.json", json.dumps(content, indent=2) + "\n")
-        shutil.rmtree(out, ignore_errors=True)
-        staging.replace(out)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return content
+
+
+def _is_ours(out: Path) -> bool:
+    """Whether a folder was prepared here.
+
+    The passport says so; the workflow removes it before it prepares a benchmark of the preset's own folder again.
+    """
+    if out.resolve().is_relative_to((resources() / "prepared").resolve()):
+        return True
+    return (out / "passport.json").is_file() and {file.name for file in out.iterdir()} <= {"HR", "LR", "passport.json"}
 
 
 def _write(folder: Path, crop: int | None, border: Border, item: tuple[str, Path]) -> None:

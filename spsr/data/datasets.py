@@ -14,7 +14,7 @@ from spsr.data.matching import ClashError, match
 from spsr.data.registry import Dataset, dataset
 from spsr.data.spectrum import looks_upsampled
 from spsr.errors import InputError
-from spsr.files import alone, write_text
+from spsr.files import alone, new_folder, write_text
 from spsr.images import read_rgb
 from spsr.progress import Progress, silent
 
@@ -143,19 +143,13 @@ def _unpack(name: str, entry: Dataset, archive: Path, source: AnySource, digest:
     if missing:
         raise SourceError(f"the archive lacks {len(missing)} of {len(entry.names)} images ({', '.join(missing[:4])})")
     target = stored(name)
-    staging = target.with_name(f".{name}.{os.getpid()}.part")
-    shutil.rmtree(staging, ignore_errors=True)
-    try:
+    with new_folder(target, ours=_record_file(name).is_file()) as staging:
         wanted = set(chosen.values())
         extract(archive, staging / "unpacked", lambda path: path in wanted)
         for image, path in chosen.items():
             (staging / "unpacked").joinpath(*path.parts).replace(staging / f"{image}{path.suffix.lower()}")
         shutil.rmtree(staging / "unpacked")
         _refuse_upsampled(sorted(staging.iterdir()))
-        shutil.rmtree(target, ignore_errors=True)
-        staging.replace(target)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     _write_record(
         name, {"source": source.label, "sha256": digest, "licence": entry.licence, "citation": entry.citation}
     )

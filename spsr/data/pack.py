@@ -1,7 +1,6 @@
 """Training images decoded once into flat memory-mapped arrays, with the LR image of each whole HR image."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from spsr.data.image_sets import ImageSet, read_hr
 from spsr.data.parallel import for_each
 from spsr.errors import InputError
-from spsr.files import write_text
+from spsr.files import staging_of, write_text
 from spsr.images import SCALE, degrade
 from spsr.progress import Progress, silent
 
@@ -67,7 +66,7 @@ def pack(images: ImageSet, index: Path, *, processes: int | None = None, progres
     index.unlink(missing_ok=True)
     last = items[-1]
     total, lr_total = last.offset + _bytes(last), last.lr_offset + _bytes(last) // SCALE**2
-    parts = [index.with_name(f".{name}.{os.getpid()}.part.npy") for name in ("hr", "lr")]
+    parts = [staging_of(index.with_name(f"{name}.npy")) for name in ("hr", "lr")]
     try:
         for part, length in zip(parts, (total, lr_total), strict=True):
             np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(length,)).flush()

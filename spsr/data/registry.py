@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from spsr.config.config import CONFIGS
-from spsr.config.strict import Strict, suggestion, validate
+from spsr.config.strict import Slug, Strict, suggestion, validate
 from spsr.config.yaml_source import Source as YamlFile
 from spsr.errors import InputError
 
@@ -151,8 +151,8 @@ class Dataset(Strict):
 class Registry(Strict):
     """All weights, or all datasets."""
 
-    weights: dict[str, Weight] = Field(default={})
-    datasets: dict[str, Dataset] = Field(default={})
+    weights: dict[Slug, Weight] = Field(default={})
+    datasets: dict[Slug, Dataset] = Field(default={})
 
 
 @cache

@@ -50,7 +50,7 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress = silent) 
             if folder is not None and isinstance(upscaler, nn.Module):
                 upscale_with_maps(upscaler, originals, Path(folder) / dataset, images)
             else:
-                upscale_files(upscaler, [originals], images, from_hr=True)
+                upscale_files(upscaler, [originals], images, from_hr=True, replace=True)
         target, maps = layout.scores(name, seed, dataset), layout.lpips_maps(name, seed, dataset)
         pairs = match_folders(images, originals)
         write_csv(score_pairs(pairs, config.preset.lpips, maps=maps, workers=workers), target)

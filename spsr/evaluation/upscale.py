@@ -12,7 +12,7 @@ from torch import nn
 
 from spsr.errors import InputError, naming
 from spsr.evaluation.split import split_at_upsampling
-from spsr.images import RGB, SCALE, bicubic, by_stem, degrade, image_index, read_rgb, select_role, write_png
+from spsr.images import RGB, SCALE, bicubic, by_stem, degrade, image_index, made_here, read_rgb, select_role, write_png
 from spsr.models.inference import inferring, super_resolve, to_input
 from spsr.progress import Progress, silent
 from spsr.resize import imresize, to_uint8
@@ -131,6 +131,7 @@ def upscale_files(
     from_hr: bool = False,
     tile: int = TILE,
     overlap: int = OVERLAP,
+    replace: bool = False,
     progress: Progress = silent,
 ) -> list[Path]:
     """Super-resolve image files and folders of them into `out_dir`, as PNG under the stem of each input.
@@ -142,19 +143,23 @@ def upscale_files(
         inputs: see `collect_inputs`.
         out_dir: made if it is missing; each file appears in it only when it is complete.
         from_hr: the inputs are HR images, from which the LR images are made first (`upscale_hr`).
+        replace: write over any image that is in `out_dir` under the name of a result; else only over one made here.
         progress: called during and after each image.
 
     Returns:
         The written files, in the order of the inputs.
 
     Raises:
-        InputError: as `collect_inputs`; an image cannot be read or is too small; a result would overwrite its input.
+        InputError: as `collect_inputs`; an image cannot be read or is too small; a result would overwrite its input or
+            someone else's image.
     """
     images = collect_inputs(inputs, from_hr)
     targets = {stem: Path(out_dir) / f"{stem}.png" for stem in images}
     for stem, source in images.items():
         if targets[stem].resolve() == source.resolve():
             raise InputError(f"{source}: the result would overwrite it; choose another output folder")
+        if not replace and targets[stem].exists() and not made_here(targets[stem]):
+            raise InputError(f"{targets[stem]}: was not made here and is not replaced; choose another output folder")
     for number, (stem, source) in enumerate(images.items()):
         image = read_rgb(source)
         with naming(source):
