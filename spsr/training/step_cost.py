@@ -100,7 +100,7 @@ def step_of(config: Config, name: str) -> Step:
         "compiled": config.preset.compute.compile,
     }
     if recipe := config.recipe(name):
-        what |= recipe.model_dump(exclude={"fusion_warmup"})
+        what |= recipe.model_dump(include={"gradient_pixel", "gradient_padding", "replicas", "structure_reduction"})
     if any(term.comparison == "adversarial" for term in method.losses.terms()):
         what["discriminators"] = [method.discriminator, config.size("discriminator")]
     if method.needs_structure:
