@@ -1,6 +1,5 @@
 """Benchmark and training images: fetching them on a machine with a network, and finding them in a job."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,10 +10,11 @@ from spsr.data.fetching.archives import extract, members
 from spsr.data.fetching.sources import AnySource, obtain
 from spsr.data.hashing import SourceError
 from spsr.data.matching import ClashError, match
+from spsr.data.provenance import read_provenance, write_provenance
 from spsr.data.registry import Dataset, dataset
 from spsr.data.spectrum import looks_upsampled
 from spsr.errors import InputError
-from spsr.files import alone, new_folder, write_text
+from spsr.files import alone, new_folder
 from spsr.images import read_rgb
 from spsr.progress import Progress, silent
 
@@ -39,14 +39,14 @@ def images(name: str) -> dict[str, Path]:
             raise InputError(f"SPSR_DATASETS={named}: no such folder; name the folder that holds the datasets")
         if any(True for _ in _folders_of(entry, folder)):
             return in_folder(name, folder)
-    record = _read_record(name)
-    if record is None:
+    known = record(name)
+    if not known:
         also = f" and not in SPSR_DATASETS={named}" if named else ""
         raise InputError(
             f"dataset '{name}': not in {stored(name)}{also}; run `spsr fetch {name}` on a machine with a network, "
             f"or set SPSR_DATASETS to a folder that has {entry.folders[0]}/"
         )
-    return in_folder(name, Path(record.get("folder", stored(name))))
+    return in_folder(name, Path(known.get("folder", stored(name))))
 
 
 def in_folder(name: str, folder: Path) -> dict[str, Path]:
@@ -90,7 +90,7 @@ def available(name: str) -> bool:
 
 def record(name: str) -> dict[str, str]:
     """Where the dataset `name` came from: `source` and `sha256` of the archive, or the user's `folder`; else {}."""
-    return _read_record(name) or {}
+    return read_provenance("datasets", name)
 
 
 def fetch(
@@ -109,7 +109,7 @@ def fetch(
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder; name the folder that holds {name}")
         found = in_folder(name, folder.resolve())
-        _write_record(name, {"source": str(folder.resolve()), "folder": str(folder.resolve())})
+        write_provenance("datasets", name, {"source": str(folder.resolve()), "folder": str(folder.resolve())})
         return found
     downloads = resources() / "downloads" / name
     with alone(downloads / ".lock"):
@@ -143,16 +143,15 @@ def _unpack(name: str, entry: Dataset, archive: Path, source: AnySource, digest:
     if missing:
         raise SourceError(f"the archive lacks {len(missing)} of {len(entry.names)} images ({', '.join(missing[:4])})")
     target = stored(name)
-    with new_folder(target, ours=_record_file(name).is_file()) as staging:
+    with new_folder(target, ours=bool(record(name))) as staging:
         wanted = set(chosen.values())
         extract(archive, staging / "unpacked", lambda path: path in wanted)
         for image, path in chosen.items():
             (staging / "unpacked").joinpath(*path.parts).replace(staging / f"{image}{path.suffix.lower()}")
         shutil.rmtree(staging / "unpacked")
         _refuse_upsampled(sorted(staging.iterdir()))
-    _write_record(
-        name, {"source": source.label, "sha256": digest, "licence": entry.licence, "citation": entry.citation}
-    )
+    facts = {"source": source.label, "sha256": digest, "licence": entry.licence, "citation": entry.citation}
+    write_provenance("datasets", name, facts)
 
 
 def _refuse_upsampled(files: list[Path]) -> None:
@@ -191,16 +190,3 @@ def _candidates(entry: Dataset, folder: Path) -> Iterator[tuple[Path, list[Path]
     for candidate in (folder, folder / "HR"):
         if candidate.is_dir():
             yield candidate, [file.relative_to(candidate) for file in candidate.iterdir()]
-
-
-def _record_file(name: str) -> Path:
-    return resources() / "datasets" / f"{name}.json"
-
-
-def _read_record(name: str) -> dict[str, str] | None:
-    file = _record_file(name)
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else None
-
-
-def _write_record(name: str, content: dict[str, str]) -> None:
-    write_text(_record_file(name), json.dumps(content, indent=2) + "\n")

@@ -1,15 +1,15 @@
 """Pretrained weights: fetching them on a machine with a network, and finding them in a job."""
 
-import json
 import shutil
 from pathlib import Path
 
 from spsr.config.layout import resources
 from spsr.data.fetching.sources import AnySource, obtain
 from spsr.data.hashing import SourceError, check_file, file_hash
+from spsr.data.provenance import read_provenance, write_provenance
 from spsr.data.registry import Weight, weight
 from spsr.errors import InputError
-from spsr.files import alone, atomic_path, write_text
+from spsr.files import alone, atomic_path
 from spsr.progress import Progress, silent
 
 
@@ -37,8 +37,7 @@ def available(name: str) -> bool:
 
 def record(name: str) -> dict[str, str]:
     """What is recorded of a fetched weight (`source`, `source_sha256`, `sha256`, `preprocessing`, …), or {}."""
-    file = _record_file(name)
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+    return read_provenance("weights", name)
 
 
 def fetch(name: str, *, folder: Path | None = None, progress: Progress = silent, backoff: float = 1.0) -> Path:
@@ -86,6 +85,9 @@ def _import(name: str, entry: Weight, folder: Path) -> Path:
 
 
 def _store(name: str, entry: Weight, file: Path, source: AnySource, digest: str) -> Path:
+    from spsr.data.fetching.convert import convert, load_checkpoint  # The graph asks what is fetched, without torch.
+    from spsr.tensors import write_safetensors
+
     target = stored(name)
     facts = {
         "source": source.label,
@@ -96,23 +98,10 @@ def _store(name: str, entry: Weight, file: Path, source: AnySource, digest: str)
     }
     if source.format == "keep":
         if entry.suffix in (".pth", ".pt"):
-            _check_checkpoint(file)
+            load_checkpoint(file)
         with atomic_path(target) as temporary:
             shutil.copyfile(file, temporary)
     else:
-        from spsr.data.fetching.convert import convert
-        from spsr.tensors import write_safetensors
-
         write_safetensors(target, convert(file, source.format), facts)
-    write_text(_record_file(name), json.dumps({**facts, "sha256": file_hash(target)}, indent=2) + "\n")
+    write_provenance("weights", name, facts | {"sha256": file_hash(target)})
     return target
-
-
-def _check_checkpoint(file: Path) -> None:
-    from spsr.data.fetching.convert import load_checkpoint
-
-    load_checkpoint(file)
-
-
-def _record_file(name: str) -> Path:
-    return resources() / "weights" / f"{name}.json"
