@@ -6,16 +6,18 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from synthetic import photograph, write_images, write_run
+from synthetic import photograph, write_images, write_run, write_scores
 
 from spsr.config import Config, load
 from spsr.config.figure import FIGURES_FILE, Crop, figure_data
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
+from spsr.evaluation.score_files import read_csv
 from spsr.reporting.figures import catalogue, edge
 from spsr.reporting.figures.captions import CAPTIONS
 from spsr.reporting.figures.losses import loss_curves
-from spsr.reporting.figures.pictures import find, find_all, strongest_square
+from spsr.reporting.figures.pictures import find, find_all, scores_line, strongest_square
+from spsr.reporting.figures.style import style, typeset
 from spsr.results.runs import Run
 
 
@@ -37,6 +39,30 @@ def test_a_figure_that_has_nothing_to_show_is_a_blank_with_the_reason(
     assert list(reasons) == ["figure14"]
     assert "no extractor has been probed" in reasons["figure14"]
     assert (toy.layout.figures / "figure14.png").is_file()
+
+
+def test_a_figure_without_votes_says_so_in_a_sentence(toy: Config) -> None:
+    with pytest.raises(InputError, match="no votes yet") as raised, style():
+        catalogue.draw(toy, "figure9")
+    with style():
+        texts = [text.get_text() for text in catalogue._blank("figure9", str(raised.value)).texts]
+    assert texts[0] == CAPTIONS["figure9"]
+    assert texts[1].replace("\n", " ") == "No votes yet; make a study with spsr study create and collect its votes."
+
+
+def test_below_a_crop_stand_the_scores_of_its_image(toy: Config) -> None:
+    write_images(toy, ("esrgan",), images=2)
+    write_scores(toy, images=2, methods=("esrgan",))
+    picture = find(toy, Crop(dataset="Set14", image="im_001"), 0)
+    assert picture is not None
+    row = read_csv(toy.layout.scores("esrgan", 0, "Set14")).set_index("image").loc["im_001"]
+    assert scores_line(toy, "esrgan", picture) == f"{row.lpips:.4f} / {row.psnr:.3f}"
+    assert scores_line(toy, "HR", picture) == "LPIPS / PSNR"
+    assert scores_line(toy, "srgan", picture) == ""
+
+
+def test_subscripts_are_typeset() -> None:
+    assert [typeset(name) for name in ("F_P-h", "F_J", "random NSE")] == ["$F_P$-h", "$F_J$", "random NSE"]
 
 
 def test_the_strongest_square_finds_the_structure() -> None:

@@ -10,7 +10,7 @@ from matplotlib.patheffects import withStroke
 
 from spsr.config import Config
 from spsr.errors import InputError
-from spsr.reporting.figures.style import INK, PAGE_WIDTH, PALETTE, constrained, save_figure, write_data
+from spsr.reporting.figures.style import INK, PAGE_WIDTH, PALETTE, QUIET, constrained, save_figure, typeset, write_data
 from spsr.training.extraction.probe import CHANCE
 
 TASKS = {"contrastive": "contrastive prediction", "jigsaw": "jigsaw puzzles"}
@@ -66,11 +66,15 @@ def summarise(repeats: pd.DataFrame) -> pd.DataFrame:
 
 def _draw(config: Config, out: Path, name: str, names: Sequence[str], tasks: Sequence[str]) -> list[Path]:
     repeats = probes(config, names, tasks)
-    titles = [config.extractor(each).title for each in config.extractors]
+    titles = [typeset(config.extractor(each).title) for each in config.extractors]
     colours = dict(zip(titles, (colour for colour in PALETTE if colour != "#000000"), strict=True))
-    figure = constrained(PAGE_WIDTH, 0.3 + 2.1 * len(tasks))
-    for axes, task in zip(figure.subplots(len(tasks), squeeze=False)[:, 0], tasks, strict=True):
+    figure = constrained(PAGE_WIDTH, 0.45 + 2.1 * len(tasks))
+    panels = figure.subplots(len(tasks), squeeze=False)[:, 0]
+    for axes, task in zip(panels, tasks, strict=True):
         _bars(axes, repeats[repeats["task"] == task], task, colours)
+    count = repeats["repeat"].nunique()
+    explained = f"Bars and numbers: mean of {count} repeats. Thin lines: one standard deviation to either side."
+    panels[-1].set_xlabel(explained, fontsize=6, color=QUIET)
     written = save_figure(figure, out, name, config.preset.mark)
     return [*written, write_data(summarise(repeats), out / f"{name}.csv")]
 
@@ -78,12 +82,12 @@ def _draw(config: Config, out: Path, name: str, names: Sequence[str], tasks: Seq
 def _bars(axes: Axes, repeats: pd.DataFrame, task: str, colours: dict[str, str]) -> None:
     """Bars grouped by dataset, whiskers of one standard deviation over repeats, a dashed line at chance."""
     sns.barplot(
-        repeats.assign(percent=100 * repeats["accuracy"]),
+        repeats.assign(percent=100 * repeats["accuracy"], title=repeats["title"].map(typeset)),
         x="dataset",
         y="percent",
         hue="title",
         palette=colours,
-        hue_order=list(dict.fromkeys(repeats["title"])),
+        hue_order=list(dict.fromkeys(repeats["title"].map(typeset))),
         saturation=1,
         errorbar="sd",
         err_kws={"color": INK, "linewidth": 0.8},

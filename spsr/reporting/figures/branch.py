@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from spsr.config import Config
 from spsr.config.figure import FigureData
 from spsr.images import RGB, degrade
+from spsr.metrics import METRICS, psnr
 from spsr.models.checkpoint import from_checkpoint
 from spsr.reporting.figures.gradients import METHOD
 from spsr.reporting.figures.panels import Sheet, show, title_of
@@ -13,6 +14,8 @@ from spsr.reporting.figures.pictures import Picture, find
 from spsr.reporting.figures.style import COLUMN_WIDTH
 from spsr.resize import to_uint8
 from spsr.tensors import channels_first
+
+PSNR = METRICS["psnr"]
 
 
 def with_and_without_branch(config: Config, picture: Picture) -> tuple[RGB, RGB] | None:
@@ -33,9 +36,13 @@ def draw(config: Config, data: FigureData) -> Figure:
     """Two parts side by side, as wide as a column."""
     picture = find(config, data.crops[0], 0)
     results = None if picture is None else with_and_without_branch(config, picture)
-    sheet = Sheet(1, 2, COLUMN_WIDTH)
+    sheet = Sheet(2, COLUMN_WIDTH, [2])
     titles = ("Only the SR branch", f"Complete model, {title_of(config, METHOD)}")
     for number, title in enumerate(titles):
-        cut = None if picture is None or results is None else picture.cut(results[number])
-        show(sheet.panel(0, number), cut, title)
+        axes = sheet.panel(0, number)
+        if picture is None or results is None:
+            show(axes, None, title)
+        else:
+            shown = PSNR.shown(psnr(results[number], picture.hr))
+            show(axes, picture.cut(results[number]), f"{title}\n{PSNR.title} {shown} {PSNR.unit}")
     return sheet.figure

@@ -13,7 +13,8 @@ from spsr.config.strict import suggestion
 from spsr.errors import InputError
 from spsr.progress import Progress, silent
 from spsr.reporting.figures import accuracies, branch, comparison, edge, features, gradients, losses, sampling, votes
-from spsr.reporting.figures.style import COLUMN_WIDTH, save_figure, style
+from spsr.reporting.figures.captions import CAPTIONS
+from spsr.reporting.figures.style import COLUMN_WIDTH, QUIET, save_figure, style
 
 Write = Callable[[Config, Path], list[Path]]
 
@@ -96,7 +97,10 @@ def draw_all(config: Config, progress: Progress = silent) -> dict[str, str]:
 
 
 def _blank(name: str, reason: str) -> Figure:
+    """The caption and, as a sentence, why there is nothing to show: an error's text without its place."""
+    sentence = (reason.partition(": ")[2] or reason).replace("`", "")
     figure = plt.figure(figsize=(COLUMN_WIDTH, 1.2))
-    figure.text(0.5, 0.72, f"{name}: not drawn", ha="center", weight="bold")
-    figure.text(0.5, 0.5, textwrap.fill(reason, 60), ha="center", va="center", fontsize=6)
+    figure.text(0.5, 0.75, textwrap.fill(CAPTIONS[name], 50), ha="center", va="center", weight="bold")
+    text = textwrap.fill(f"{sentence[0].upper()}{sentence[1:]}.", 60)
+    figure.text(0.5, 0.45, text, ha="center", va="center", color=QUIET)
     return figure

@@ -1,6 +1,7 @@
 """What each structure extractor answers to: its features as colours."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from spsr.config import Config
 from spsr.errors import InputError
 from spsr.reporting.figures.photograph import photograph
-from spsr.reporting.figures.style import PAGE_WIDTH, constrained, save_figure, write_data
+from spsr.reporting.figures.style import PAGE_WIDTH, constrained, save_figure, typeset, write_data
 from spsr.tensors import channels_first
 from spsr.training.frozen import load_extractor
 
@@ -18,11 +19,13 @@ from spsr.training.frozen import load_extractor
 def draw_features(config: Config, out: Path) -> list[Path]:
     """What each extractor answers to: its features on a test image, the first three principal components as RGB.
 
-    Components are of that image alone; each colour runs from the 1st to the 99th percentile. Extractors without
-    weights are left out. Writes `features.png` and, with the variance that the components explain, `features.csv`.
+    Width and height of the features stand behind each name. Components are of that image alone; each colour runs from
+    the 1st to the 99th percentile. Extractors without weights are left out. Writes `features.png` and, with the
+    variance that the components explain, `features.csv`.
     """
     image = photograph(config)
-    pictures, rows = {}, []
+    pictures: dict[str, NDArray[Any]] = {"image": image}
+    rows = []
     for name, extractor in config.extractors.items():
         try:
             network = load_extractor(config, name)
@@ -32,20 +35,19 @@ def draw_features(config: Config, out: Path) -> list[Path]:
             features = network(channels_first(image)[None].float() / 255)[0]
         pictures[extractor.title], explained = principal_colours(features.permute(1, 2, 0).double().numpy())
         rows += [(name, component + 1, share) for component, share in enumerate(explained)]
-    if not pictures:
+    if len(pictures) == 1:
         raise InputError(f"{config.layout.root}: no extractor has weights; run `spsr pretrain nse_p_h` first")
 
-    columns = min(4, len(pictures) + 1)
-    lines = -(-(len(pictures) + 1) // columns)
-
+    columns = min(4, len(pictures))
+    lines = -(-len(pictures) // columns)
     height = lines * (0.2 + PAGE_WIDTH / columns * image.shape[0] / image.shape[1])
     figure = constrained(PAGE_WIDTH, height)
     panels = list(figure.subplots(lines, columns, squeeze=False).flat)
     for axes in panels:
         axes.axis("off")
-    for axes, (title, picture) in zip(panels, {"image": image, **pictures}.items(), strict=False):
+    for axes, (title, picture) in zip(panels, pictures.items(), strict=False):
         axes.imshow(picture, extent=(0, image.shape[1], image.shape[0], 0), interpolation="nearest")
-        axes.set_title(title)
+        axes.set_title(f"{typeset(title)}, {picture.shape[1]}×{picture.shape[0]}")
     data = pd.DataFrame(rows, columns=["extractor", "component", "explained_variance"])
     return [
         *save_figure(figure, out, "features", config.preset.mark),

@@ -12,7 +12,7 @@ from spsr.images import RGB, degrade
 from spsr.models.checkpoint import from_checkpoint
 from spsr.models.gradient import gradient_map
 from spsr.reporting.figures.panels import Sheet, show, show_whole, title_of
-from spsr.reporting.figures.pictures import Picture, find, find_all, method_pixels
+from spsr.reporting.figures.pictures import Picture, find, find_all, method_pixels, scores_line
 from spsr.reporting.figures.style import COLUMN_WIDTH, PAGE_WIDTH
 from spsr.tensors import channels_first
 
@@ -52,24 +52,26 @@ def _enlarged(gradient: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def draw_maps_of_results(config: Config, data: FigureData) -> Figure:
-    """Fig. 8: for each image a row of parts by method and below it their gradient maps."""
+    """Fig. 8: for each image a row of parts, each below its method and scores, and below it their gradient maps."""
     pictures = find_all(config, data)
-    sheet = Sheet(2 * len(pictures), len(data.methods), PAGE_WIDTH)
+    sheet = Sheet(len(data.methods), PAGE_WIDTH, [0, 4] * (len(pictures) - 1) + [0, 1], head=2)
     for position, (_, picture) in enumerate(pictures):
         for number, method in enumerate(data.methods):
             pixels = None if picture is None else method_pixels(config, method, picture)
             cut = None if picture is None or pixels is None else picture.cut(pixels)
             cut_map = None if picture is None or pixels is None else picture.cut(gradient_of(pixels))
             where = "" if picture is None or number > 0 else f"{picture.image}, {picture.dataset}"
-            show(sheet.panel(2 * position, number), cut, where, loc="left")
-            show(sheet.panel(2 * position + 1, number), cut_map, title_of(config, method, cut is not None))
+            scores = "" if picture is None or pixels is None else scores_line(config, method, picture)
+            name = f"{title_of(config, method, cut is not None)}\n{scores}"
+            show(sheet.panel(2 * position, number), cut, "", above=name)
+            show(sheet.panel(2 * position + 1, number), cut_map, where, loc="left")
     return sheet.figure
 
 
 def draw_branch(config: Config, data: FigureData) -> Figure:
     """Fig. 10: an image, its gradient map, the LR map and the branch's output, in two rows of a column's width."""
     picture = find(config, data.crops[0], 0)
-    sheet = Sheet(2, 2, COLUMN_WIDTH)
+    sheet = Sheet(2, COLUMN_WIDTH, [1, 1])
     for number, (title, image) in enumerate(_stages(config, picture)):
         show(sheet.panel(number // 2, number % 2), image, title)
     return sheet.figure
@@ -78,7 +80,7 @@ def draw_branch(config: Config, data: FigureData) -> Figure:
 def draw_branch_rows(config: Config, data: FigureData) -> Figure:
     """Fig. 20: the same four stages as Fig. 10 for several images, one a row, of the marked part."""
     pictures = find_all(config, data)
-    sheet = Sheet(len(pictures), 5, PAGE_WIDTH)
+    sheet = Sheet(5, PAGE_WIDTH, [1] * len(pictures))
     for position, (crop, picture) in enumerate(pictures):
         show_whole(sheet.panel(position, 0), crop, picture)
         for number, (title, image) in enumerate(_stages(config, picture), start=1):

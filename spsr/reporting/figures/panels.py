@@ -1,5 +1,6 @@
 """Panels of images: a picture with its name below, or a visible gap."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import matplotlib.pyplot as plt
@@ -14,30 +15,34 @@ from spsr.config.figure import Crop
 from spsr.reporting.figures.pictures import Picture
 from spsr.reporting.figures.style import GAP, INK, MARK_HEIGHT, PALETTE, QUIET
 
-GAP_WIDTH, LABEL_HEIGHT, EDGE = 0.05, 0.16, 0.03
-"""Inches between panels, of the line of text below each row, and around the figure."""
+GAP_WIDTH, LINE_HEIGHT, EDGE = 0.05, 0.13, 0.03
+"""Inches between panels, of a line of text, and around the figure."""
 
 
 class Sheet:
-    """A figure of equal square cells with a line of text below each row; panels may span several cells.
+    """A figure of equal square cells with lines of text below each row; panels may span several cells.
 
     Args:
-        rows, columns: of cells.
+        columns: of cells.
         width: of the figure in inches.
+        lines: of text below each row.
+        head: lines of text above the first row.
     """
 
-    def __init__(self, rows: int, columns: int, width: float) -> None:
+    def __init__(self, columns: int, width: float, lines: Sequence[int], head: int = 0) -> None:
         self._cell = (width - 2 * EDGE - (columns - 1) * GAP_WIDTH) / columns
-        self._height = rows * (self._cell + LABEL_HEIGHT) + EDGE + MARK_HEIGHT
+        self._below = [GAP_WIDTH + LINE_HEIGHT * count for count in lines]
+        self._top = EDGE + LINE_HEIGHT * head
+        self._height = self._top + len(lines) * self._cell + sum(self._below) + MARK_HEIGHT
         self._width = width
         self.figure: Figure = plt.figure(figsize=(width, self._height))
 
     def panel(self, row: int, column: int, span: int = 1) -> Axes:
         """Axes over `span`×`span` cells whose upper left one is at `row`, `column`."""
         side = span * self._cell + (span - 1) * GAP_WIDTH
-        tall = span * self._cell + (span - 1) * LABEL_HEIGHT
+        tall = span * self._cell + sum(self._below[row : row + span - 1])
         left = EDGE + column * (self._cell + GAP_WIDTH)
-        bottom = self._height - EDGE - row * (self._cell + LABEL_HEIGHT) - tall
+        bottom = self._height - self._top - row * self._cell - sum(self._below[:row]) - tall
         place = (left / self._width, bottom / self._height, side / self._width, tall / self._height)
         return self.figure.add_axes(place, anchor="N")
 
@@ -56,13 +61,16 @@ def show(
     title: str,
     reason: str = "not run",
     loc: Literal["left", "center"] = "center",
+    above: str = "",
 ) -> None:
-    """Draw an image (uint8 H×W×3, or a map H×W in [0, 1]) with its title below; without one, a gap that says why."""
+    """Draw an image (uint8 H×W×3, or a map H×W in [0, 1]) with text below it and above; without one, a gap that says
+    why."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_xlabel(title, labelpad=1.5, color=INK, loc=loc)
+    axes.set_title(above, pad=2.5, color=INK)
     if image is None:
         axes.set_facecolor(GAP)
         axes.text(0.5, 0.5, reason, ha="center", va="center", transform=axes.transAxes, color=QUIET, style="italic")

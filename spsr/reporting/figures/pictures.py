@@ -11,7 +11,9 @@ from spsr.config import Config
 from spsr.config.figure import FIGURES_FILE, ORIGINAL, Crop, FigureData
 from spsr.errors import InputError
 from spsr.images import RGB, image_index, images_by_name, plain_name, read_rgb
+from spsr.metrics import METRICS
 from spsr.pipeline.roster import belongs
+from spsr.results.scores import read_scores
 
 Sample = TypeVar("Sample", bound=np.generic)
 
@@ -109,3 +111,18 @@ def method_pixels(config: Config, method: str, picture: Picture) -> RGB | None:
         return None
     image = read_rgb(file)
     return image if image.shape == picture.hr.shape else None
+
+
+def scores_line(config: Config, method: str, picture: Picture) -> str:
+    """What papers print below a crop: LPIPS and PSNR of the whole image, `0.1234 / 25.678`, by a method's first seed.
+
+    For the original these are the names of the two numbers; empty where the image has no scores.
+    """
+    metrics = [METRICS["lpips"], METRICS["psnr"]]
+    if method == ORIGINAL:
+        return " / ".join(metric.title for metric in metrics)
+    scores = read_scores(config, method, picture.dataset)
+    if scores is None or picture.image not in scores.images:
+        return ""
+    at = scores.images.index(picture.image)
+    return " / ".join(metric.shown(float(scores.values[metric.name][0, at])) for metric in metrics)

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import AbstractPathEffect, withStroke
 
 from spsr.config import Config
 from spsr.images import RGB
@@ -17,6 +17,7 @@ from spsr.training.extraction.cells import INPUTS, Sampling, candidates, input_c
 from spsr.training.extraction.jigsaw import central_grids
 
 _SAMPLINGS: dict[Sampling, str] = {"h": "h: horizontal", "v": "v: vertical", "c": "c: crossing"}
+_HALO: list[AbstractPathEffect] = [withStroke(linewidth=2.6, foreground="white")]
 _ANCHOR, _INPUT, _NEGATIVE, _PIECE = PALETTE[1], PALETTE[2], PALETTE[0], PALETTE[3]
 
 
@@ -32,7 +33,7 @@ def draw_figure_13(config: Config, out: Path) -> list[Path]:
     anchor = torch.tensor([cells // 2, cells // 2])
     rows = []
 
-    figure = constrained(PAGE_WIDTH, 2.5)
+    figure = constrained(PAGE_WIDTH, 2.3)
     panels = figure.subplots(1, 4)
     for axes, (sampling, title) in zip(panels, _SAMPLINGS.items(), strict=False):
         _show_patch(axes, photograph, title)
@@ -55,8 +56,8 @@ def draw_figure_13(config: Config, out: Path) -> list[Path]:
 
 
 def _show_patch(axes: Axes, patch: RGB, title: str) -> None:
-    faded = 255 - (255 - patch.astype(float)) * 0.55
-    axes.imshow(faded.astype(np.uint8))
+    pale = 255 - 0.5 * (255 - patch.astype(float).mean(axis=2))
+    axes.imshow(pale, cmap="gray", vmin=0, vmax=255)
     axes.set_xlim(-0.5, patch.shape[1] - 0.5)
     axes.set_ylim(patch.shape[0] - 0.5, -0.5)
     axes.set_title(title)
@@ -69,6 +70,8 @@ def _window(axes: Axes, cell: torch.Tensor, colour: str, text: str = "") -> None
     """The box of pixels that a cell sees."""
     row, column = (STRIDE * cell).tolist()
     corner = column - RECEPTIVE_FIELD / 2, row - RECEPTIVE_FIELD / 2
-    axes.add_patch(Rectangle(corner, RECEPTIVE_FIELD, RECEPTIVE_FIELD, fill=False, ec=colour, lw=1.2))
-    axes.plot(column, row, ".", color=colour, markersize=4)
-    axes.annotate(text, (column, row), xytext=(3, 3), textcoords="offset points", color=colour)
+    box = Rectangle(corner, RECEPTIVE_FIELD, RECEPTIVE_FIELD, fill=False, ec=colour, lw=1.6)
+    (dot,) = axes.plot(column, row, ".", color=colour, markersize=5)
+    label = axes.annotate(text, (column, row), xytext=(3, 3), textcoords="offset points", color=colour, weight="bold")
+    for artist in (axes.add_patch(box), dot, label):
+        artist.set_path_effects(_HALO)

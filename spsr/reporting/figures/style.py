@@ -1,5 +1,6 @@
 """One look for all figures: readable at the width of a column, in colours that colour-blind readers can tell apart."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +85,11 @@ def save_figure(figure: Figure, folder: Path, name: str, mark: str) -> list[Path
         written.append(target)
     plt.close(figure)
     return written
+
+
+def typeset(title: str) -> str:
+    """A name with its subscript set as one: `F_P-h` as F with a small P, and `-h` behind it."""
+    return re.sub(r"\b([A-Z])_([A-Z])\b", r"$\1_\2$", title)
 
 
 def write_data(data: pd.DataFrame, path: Path) -> Path:
