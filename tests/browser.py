@@ -11,18 +11,22 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (apt-get install chromium)")
 
 
-def open_page(address: str, folder: Path, milliseconds: int = 5_000, tolerated: str = "\0") -> str:
+def open_page(
+    address: str, folder: Path, milliseconds: int = 5_000, tolerated: str = "\0", painted: bool = False
+) -> str:
     """The document once its scripts have run; anything that they complain of fails the test.
 
     Args:
         folder: where the browser may leave its profile.
         milliseconds: time of the page's own clock before the document is taken.
         tolerated: a complaint with this text does not count.
+        painted: draw the page too, for one that fills its parts when they come into view.
     """
     assert CHROMIUM is not None
     switches = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
     switches += ["--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--window-size=1500,900"]
     switches += [f"--user-data-dir={folder / 'profile'}", f"--virtual-time-budget={milliseconds}", "--dump-dom"]
+    switches += [f"--screenshot={folder / 'page.png'}"] if painted else []
     done = subprocess.run([CHROMIUM, *switches, address], capture_output=True, text=True, timeout=120, check=True)
     assert not [line for line in done.stderr.splitlines() if "CONSOLE" in line and tolerated not in line]
     return done.stdout

@@ -1,5 +1,6 @@
 """MLflow's pages over an imported preset, in a real browser."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from browser import needs_chromium, open_page
 from synthetic import toy_config, write_results
 
 from spsr.files import write_text
-from spsr.tracking import experiment
+from spsr.tracking import experiment, views
 from spsr.tracking import track as tracking
 
 METHODS = ("bicubic", "rrdb", "spsr_g_wo_gb")
@@ -28,7 +29,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[str, str]]]:
-    """Address of the runs as `spsr ui` prints it, and the identifiers of the runs by name."""
+    """Address of all runs as `spsr ui` prints it last, and the identifiers of the runs by name."""
     folder = tmp_path_factory.mktemp("ui")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -52,22 +53,28 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[s
             yield address_printed(folder / "ui.log", server), runs
         finally:
             server.send_signal(signal.SIGINT)
-            server.wait(30)
+            assert server.wait(30) == 0
+            *said, _, end = (folder / "ui.log").read_text().splitlines()
+            assert (end, len(said)) == ("stopped", 1 + len(views.view_names(config))), said
 
 
 def address_printed(log: Path, server: subprocess.Popen[str]) -> str:
     for _ in range(900):
-        printed = [line for line in log.read_text().splitlines() if line.startswith("MLflow: ")]
-        if printed:
-            return printed[0].split()[1]
+        printed = log.read_text().splitlines()
+        if printed and printed[-1].startswith("http"):
+            return printed[-1]
         assert server.poll() is None, log.read_text()
         time.sleep(0.1)
     raise AssertionError(f"no address was printed: {log.read_text()}")
 
 
-def open_view(address: str, folder: Path) -> str:
+def page_of_runs(address: str) -> str:
+    return address.split("?")[0]
+
+
+def open_view(address: str, folder: Path, painted: bool = False) -> str:
     """A page of MLflow, whose table of runs calls its grid by deprecated names, and the grid says so."""
-    return open_page(address, folder, milliseconds=30_000, tolerated="AG Grid")
+    return open_page(address, folder, milliseconds=30_000, tolerated="AG Grid", painted=painted)
 
 
 def test_the_printed_page_lists_every_run_by_method_and_seed(site: tuple[str, dict[str, str]], tmp_path: Path) -> None:
@@ -80,7 +87,7 @@ def test_the_printed_page_lists_every_run_by_method_and_seed(site: tuple[str, di
 
 def test_a_run_shows_its_scores_and_the_model_that_it_gave(site: tuple[str, dict[str, str]], tmp_path: Path) -> None:
     address, runs = site
-    page = open_view(f"{address}/{runs['rrdb-seed0']}", tmp_path)
+    page = open_view(f"{page_of_runs(address)}/{runs['rrdb-seed0']}", tmp_path)
     assert "Set5/psnr" in page
     assert "toy.rrdb" in page
 
@@ -95,8 +102,29 @@ def test_the_registry_lists_trained_methods(site: tuple[str, dict[str, str]], tm
 
 def test_the_report_opens_among_the_artifacts_of_its_run(site: tuple[str, dict[str, str]], tmp_path: Path) -> None:
     address, runs = site
-    page = open_view(f"{address}/{runs['report']}/artifacts/report.html", tmp_path)
+    page = open_view(f"{page_of_runs(address)}/{runs['report']}/artifacts/report.html", tmp_path)
     assert "report.html" in page
     served = f"{address.split('#')[0]}get-artifact?path=report.html&run_uuid={runs['report']}"
     with urlopen(served, timeout=30) as answer:
         assert REPORT in answer.read().decode()
+
+
+def test_the_view_of_a_table_opens_its_runs_sorted_with_its_scores(
+    site: tuple[str, dict[str, str]], tmp_path: Path
+) -> None:
+    address, _ = site
+    page = open_view(views.address(page_of_runs(address), "table2"), tmp_path)
+    assert "tags.table2 = 'yes'" in page
+    assert "Sort: Set14/lpips" in page
+    assert "spsr_g_wo_gb-seed0" in page
+    assert "bicubic-seed0" not in page
+    for score in ("Set14/lpips", "Set14/psnr", "BSD100/ssim"):
+        assert f'col-id="metrics.`{score}`"' in page
+
+
+def test_the_view_of_images_shows_one_image_of_every_run(site: tuple[str, dict[str, str]], tmp_path: Path) -> None:
+    address, runs = site
+    page = open_view(views.address(page_of_runs(address), views.IMAGES), tmp_path, painted=True)
+    assert "Images/BSD100 im_000" in page
+    for name in METHODS:
+        assert re.search(rf'<img[^>]*src="get-artifact[^"]*Images~BSD100[^"]*{runs[f"{name}-seed0"]}', page), name

@@ -12,6 +12,7 @@ from spsr.config import Config
 from spsr.errors import InputError
 from spsr.evaluation.score_files import write_csv
 from spsr.files import write_text
+from spsr.results.curves import thinned
 from spsr.tracking import experiment
 from spsr.tracking import track as tracking
 from spsr.tracking.server import serve
@@ -89,10 +90,10 @@ def test_artefacts_lie_beside_the_store_and_hold_configuration_and_two_images(to
     tracking.track(toy)
     run = runs(toy)["rrdb-seed0"]
     folder = experiment.database(toy).parent / "artifacts" / run.info.run_id / "artifacts"
-    assert run.info.artifact_uri == folder.as_uri()
+    assert run.info.artifact_uri == f"mlflow-artifacts:/{run.info.run_id}/artifacts"
     assert {path.name for path in (folder / "configuration").iterdir()} == {"resolved.yaml", "toy.yaml"}
     assert (folder / "training" / "run.yaml").is_file()
-    assert len(list((folder / "images").iterdir())) == 2
+    assert len(list((folder / "images").glob("*.png"))) == 2
     assert not Path("mlruns").exists()
 
 
@@ -149,7 +150,7 @@ def test_new_scores_of_a_run_are_added_and_changed_ones_replace_it(toy: Config) 
     replaced = runs(toy)["rrdb-seed0"]
     assert replaced.info.run_id != first.info.run_id
     expected = made_up_scores(toy, "esrgan", 0, "Set5", 3)["psnr"].mean()
-    assert history(toy, "rrdb-seed0", "Set5/psnr") == [(18, pytest.approx(expected))]
+    assert history(toy, "rrdb-seed0", "Set5/psnr") == [(0, pytest.approx(expected))]
 
 
 def test_a_training_that_is_not_finished_is_left_out(toy: Config) -> None:
@@ -187,7 +188,7 @@ def test_a_broken_event_file_is_named_with_its_line(toy: Config) -> None:
 def test_the_page_of_the_runs_is_known_without_a_server(toy: Config) -> None:
     tracking.track(toy)
     number = client(toy).get_experiment_by_name("spsr-toy").experiment_id
-    assert experiment.page(toy, 5001) == f"http://127.0.0.1:5001/#/experiments/{number}/runs"
+    assert experiment.runs_page(toy, 5001) == f"http://127.0.0.1:5001/#/experiments/{number}/runs"
 
 
 def test_a_server_needs_runs_and_a_free_port(toy: Config) -> None:
@@ -262,3 +263,52 @@ def test_the_report_is_among_the_artefacts_of_a_run_and_a_changed_one_replaces_i
         stored = experiment.database(toy).parent / "artifacts" / run.info.run_id / "artifacts" / "report.html"
         assert stored.read_text() == content
         assert len(runs(toy)) == 1 + len(METHODS)
+
+
+def test_a_checkout_may_be_moved_with_its_store(toy: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tracking.track(toy)
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    for name in ("results", "resources"):
+        (tmp_path / name).rename(moved / name)
+    monkeypatch.chdir(moved)
+    assert len(tracking.track(toy).unchanged) == len(METHODS)
+    assert [each.name for each in client(toy).search_experiments()] == ["spsr-toy", "Default"]
+
+
+def test_a_run_says_which_images_it_was_trained_and_scored_on(toy: Config) -> None:
+    write_text(toy.layout.passport("Set14"), '{"count": 3}')
+    record = toy.layout.run("rrdb", 0).record
+    write_text(record, record.read_text() + f"inputs: {{training images: {'a' * 64}}}\n")
+    tracking.track(toy)
+    inputs = {each.dataset.name: each for each in runs(toy)["rrdb-seed0"].inputs.dataset_inputs}
+    assert {name: each.tags[0].value for name, each in inputs.items()} == {
+        "training images": "training",
+        "Set14": "evaluation",
+    }
+    assert inputs["training images"].dataset.digest == "a" * 32
+    assert json.loads(inputs["Set14"].dataset.profile) == {"images": 3}
+
+
+def test_a_sample_image_is_logged_once_also_when_the_run_is_completed_later(toy: Config) -> None:
+    kept = (late := toy.layout.scores("rrdb", 0, "Urban100")).read_bytes()
+    late.unlink()
+    tracking.track(toy)
+    late.write_bytes(kept)
+    assert tracking.track(toy).completed == ["rrdb-seed0"]
+    folder = experiment.database(toy).parent / "artifacts" / runs(toy)["rrdb-seed0"].info.run_id / "artifacts/images"
+    assert sorted(path.name.split("+")[0] for path in folder.glob("*.png")) == [
+        "Images~BSD100 im_000",
+        "Images~General100 im_000",
+    ]
+
+
+def test_a_long_curve_is_thinned_evenly_and_a_longer_one_keeps_none_that_a_shorter_lost() -> None:
+    curve = {("loss/pixel/image", 100 * i): (1 / (1 + i), i) for i in range(5000)}
+    final = {("Set5/psnr", 0): (30.0, 5000)}
+    kept = thinned(curve | final)
+    assert kept.keys() & final.keys() == final.keys()
+    steps = [step for name, step in kept if name == "loss/pixel/image"]
+    assert steps == list(range(0, 500_000, 800))
+    shorter = dict(list(curve.items())[:1700])
+    assert kept.keys() & shorter.keys() <= thinned(shorter).keys()

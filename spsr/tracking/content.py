@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -10,17 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import yaml
+from PIL import Image
 
 from spsr.results.curves import Points, curves
 from spsr.results.runs import Run
 from spsr.tracking.registration import WEIGHTS_TAG
+from spsr.tracking.views import IMAGE_SECTION
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run as MlflowRun
 
 CONTENT_TAG = "spsr.content"
-_FORMAT = 2
+_FORMAT = 3
 _SAMPLES = 2
+_SAMPLES_TAG = "spsr.samples"
 
 
 def content_of(run: Run) -> str:
@@ -40,13 +45,19 @@ def modified_of(run: Run) -> int:
     return max((int(1000 * path.stat().st_mtime) for path in files if path.is_file()), default=0)
 
 
+def times_of(run: Run) -> tuple[int, int]:
+    """When its training began to log and when it ended, else twice when it was scored: milliseconds since 1970."""
+    times = [int(1000 * entry["time"]) for entry in run.ledger if "time" in entry] or [modified_of(run)]
+    return min(times), max(times)
+
+
 def points_of(run: Run) -> Points:
-    """Value and time (milliseconds) of every metric: loss curves, learning rate, and the final scores."""
+    """Value and time (milliseconds) of every metric: loss curves, learning rate, and the final scores.
+
+    Scores stand at step 0, of every run: a metric with other steps would be drawn as lines of one point, not as bars.
+    """
     last = modified_of(run)
-    final = run.events[-1]["step"] if run.events else 0
-    return curves(run.events, run.ledger, last) | {
-        (name, final): (value, last) for name, value in scores_of(run).items()
-    }
+    return curves(run.events, run.ledger, last) | {(name, 0): (value, last) for name, value in scores_of(run).items()}
 
 
 def scores_of(run: Run) -> dict[str, float]:
@@ -87,7 +98,9 @@ def tags_of(run: Run, hashes: bool = True) -> dict[str, str]:
         hashes: with the hash of its weights, which is slow and which a run under way does not have.
     """
     config = run.config
+    command = "pretrain" if run.is_extractor else "train" if run.trained else "evaluate"
     tags = {"preset": config.preset.preset, "seed": str(run.seed)}
+    tags |= {"mlflow.source.name": f"spsr {command} {run.name}", "mlflow.source.type": "LOCAL"}
     if config.preset.mark:
         tags["mark"] = config.preset.mark
     if run.is_extractor:
@@ -109,10 +122,10 @@ def tags_of(run: Run, hashes: bool = True) -> dict[str, str]:
 
 
 def log_artifacts(client: "MlflowClient", run_id: str, run: Run) -> None:
-    """The configuration, the record and curves of the training, scores, and sample images."""
+    """The configuration, the record and curves of the training, and scores."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        for name in ("configuration", "training", "scores", "images"):
+        for name in ("configuration", "training", "scores"):
             (root / name).mkdir()
         resolved = yaml.safe_dump(run.resolved, allow_unicode=True, sort_keys=False)
         (root / "configuration" / "resolved.yaml").write_text(resolved, encoding="utf-8")
@@ -122,8 +135,24 @@ def log_artifacts(client: "MlflowClient", run_id: str, run: Run) -> None:
                 shutil.copyfile(file, root / "training" / file.name)
         for dataset, path in run.score_files.items():
             shutil.copyfile(path, root / "scores" / f"{dataset}.csv")
-        for dataset, path in run.samples[:_SAMPLES]:
-            shutil.copyfile(path, root / "images" / f"{dataset}-{path.name}")
-        for name in ("configuration", "training", "scores", "images"):
+        for name in ("configuration", "training", "scores"):
             if any((root / name).iterdir()):
                 client.log_artifacts(run_id, str(root / name), name)
+
+
+def log_samples(client: "MlflowClient", known: "MlflowRun", run: Run) -> None:
+    """Sample images that a grid in MLflow compares across runs, unless they are there."""
+    there = known.data.tags.get(_SAMPLES_TAG, "").split(", ")
+    samples = samples_of(run)
+    for key, path in samples.items():
+        if key not in there:
+            with Image.open(path) as image:
+                client.log_image(known.info.run_id, image, key=key, step=0)
+    if samples:
+        client.set_tag(known.info.run_id, _SAMPLES_TAG, ", ".join(samples))
+
+
+def samples_of(run: Run) -> dict[str, Path]:
+    """The first super-resolved image of two benchmarks, by a key with the characters that MLflow takes."""
+    names = {f"{dataset} {path.stem}": path for dataset, path in run.samples[:_SAMPLES]}
+    return {f"{IMAGE_SECTION}/{re.sub('[^a-zA-Z0-9_. -]', '-', name)}": path for name, path in names.items()}

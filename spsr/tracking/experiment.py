@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 REPORT = "report"
 """Name of the run whose artefact is the report."""
 
+ARTIFACTS_ANYWHERE = "mlflow-artifacts:/"
+"""Artefact location in a local store: no path of the machine, so that the checkout may be moved. A server over the
+store reads such addresses from the folder `artifacts` beside it."""
+
 _POINTS_AT_ONCE, _PARAMS_AT_ONCE = 1000, 100
 
 
@@ -46,7 +50,7 @@ def experiment_name(config: Config) -> str:
     return f"spsr-{config.preset.preset}"
 
 
-def page(config: Config, port: int) -> str:
+def runs_page(config: Config, port: int) -> str:
     """Address of the preset's runs on a server on this machine."""
     with closing(sqlite3.connect(f"file:{database(config)}?mode=ro", uri=True)) as store:
         query = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'active'"
@@ -67,12 +71,12 @@ def create_store(path: Path) -> None:
 def experiment_id(client: "MlflowClient", config: Config, local: bool) -> str:
     """The identifier of the preset's experiment, made if there is none."""
     name = experiment_name(config)
-    place = database(config).with_name("artifacts").as_uri() if local else None
+    place = ARTIFACTS_ANYWHERE if local else None
     found = client.get_experiment_by_name(name)
     if found is not None and found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     if found is not None and place is not None and found.artifact_location != place:
-        # The checkout was moved: artefacts would be looked for in the old place.
+        # A store of an earlier version, whose artefacts are lost when it is moved.
         client.rename_experiment(found.experiment_id, f"{name} of {found.artifact_location}")
         found = None
     if found is not None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from spsr.config import Config, load
 from spsr.config.run_folder import RunFolder
 from spsr.files import alone
-from spsr.results.curves import Points, curves
+from spsr.results.curves import Points, curves, thinned
 from spsr.results.runs import Run
 from spsr.tracking.content import CONTENT_TAG, tags_of
 from spsr.tracking.experiment import all_runs, complete, experiment_id, points_there, quiet_mlflow
@@ -83,7 +83,7 @@ class _Followed:
 
     def send(self) -> None:
         """Send what is not there yet."""
-        new = {at: point for at, point in self._points().items() if at not in self.there}
+        new = {at: point for at, point in thinned(self._points()).items() if at not in self.there}
         if not new:
             return
         if self.known is None:

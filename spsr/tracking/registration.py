@@ -1,10 +1,8 @@
 """MLflow's model registry: a registered model for each method and extractor, a version for each of its weights."""
 
-import os
-import shutil
-from pathlib import Path
+import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlparse
 
 from spsr.results.runs import Run
 from spsr.tracking.experiment import mark_of
@@ -16,6 +14,8 @@ if TYPE_CHECKING:
 
 WEIGHTS_TAG = "weights sha256"
 _FOLDER = "model"
+_LINK = "mlflow.log-model.history"
+"""Tag of a run for which MLflow's list of runs looks for registered models."""
 
 
 def register(client: "MlflowClient", known: "MlflowRun", run: Run, scores: dict[str, float], weights: str) -> None:
@@ -31,9 +31,13 @@ def register(client: "MlflowClient", known: "MlflowRun", run: Run, scores: dict[
         weights: SHA-256 of the weights.
     """
     name = f"{run.config.preset.preset}.{run.name}"
-    _store_weights(client, known, run.config.layout.model(run.name, run.seed))
+    client.log_artifact(known.info.run_id, str(run.folder.model), _FOLDER)
     version = _version(client, name, known.info.run_id, str(run.seed), weights)
     version = version or _create(client, name, known, run, weights)
+    if _LINK not in known.data.tags:
+        created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        logged = {"artifact_path": _FOLDER, "flavors": {"safetensors": {}}, "utc_time_created": created}
+        client.set_tag(known.info.run_id, _LINK, json.dumps([{"run_id": known.info.run_id, **logged}]))
     for key, score in scores.items():
         if version.tags.get(key) != (value := f"{score:.6g}"):
             client.set_model_version_tag(name, version.version, key, value)
@@ -63,17 +67,3 @@ def _create(client: "MlflowClient", name: str, known: "MlflowRun", run: Run, wei
         tags={WEIGHTS_TAG: weights, "seed": str(run.seed)},
         description=f"{run.declared.title}, seed {run.seed}: `model.safetensors`",
     )
-
-
-def _store_weights(client: "MlflowClient", known: "MlflowRun", path: Path) -> None:
-    place = urlparse(known.info.artifact_uri)
-    if place.scheme != "file":
-        client.log_artifact(known.info.run_id, str(path), _FOLDER)
-        return
-    stored = Path(unquote(place.path)) / _FOLDER / path.name
-    stored.parent.mkdir(parents=True, exist_ok=True)
-    stored.unlink(missing_ok=True)
-    try:
-        os.link(path, stored)
-    except OSError:  # another file system, or one without links
-        shutil.copyfile(path, stored)

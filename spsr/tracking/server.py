@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from spsr.config import Config
 from spsr.errors import InputError, RunFailed
-from spsr.tracking.experiment import database, page, quiet_mlflow
+from spsr.tracking.experiment import database, quiet_mlflow, runs_page
+from spsr.tracking.views import address, view_names
 
 _PATIENCE = 60.0
 """Seconds in which a server that is to be used must answer."""
@@ -26,7 +27,7 @@ def serve(config: Config, port: int, say: Callable[[str], None]) -> None:
     """Run the server until it is interrupted or terminated; it never outlives this process's end by a signal.
 
     Args:
-        say: told where to look, once the server answers.
+        say: told where to look, once the server answers: the address of all runs last, in a line of its own.
 
     Raises:
         InputError: nothing was imported yet, or the port is taken.
@@ -39,24 +40,39 @@ def serve(config: Config, port: int, say: Callable[[str], None]) -> None:
     if _answers(port):
         raise InputError(f"--port {port}: something else answers there; choose another port")
     quiet_mlflow()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:  # unless under nohup
+            signal.signal(number, signal.default_int_handler)
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{store}"]
     command += ["--artifacts-destination", str(store.with_name("artifacts"))]
-    server = subprocess.Popen(command)
+    command += ["--uvicorn-opts", "--log-level warning --no-access-log"]
+    log = config.layout.logs / "ui.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("w", encoding="utf-8") as messages:  # a session of its own: Ctrl-C is for this process alone
+        server = subprocess.Popen(command, stdout=messages, stderr=messages, start_new_session=True)
     try:
         began = time.monotonic()
         while not _answers(port):
             if server.poll() is not None or time.monotonic() - began > _PATIENCE:
-                raise RunFailed(f"the MLflow server did not start on port {port}; its messages stand above")
+                raise RunFailed(f"the MLflow server did not start on port {port}; its messages are in {log}")
             time.sleep(0.2)
-        say(f"MLflow: {page(config, port)}  (Ctrl-C ends it)")
+        _say_addresses(config, port, say)
         if (code := server.wait()) != 0:
-            raise RunFailed(f"the MLflow server ended with code {code}; its messages stand above")
+            raise RunFailed(f"the MLflow server ended with code {code}; its messages are in {log}")
     except KeyboardInterrupt:
         say("stopped")
     finally:
         if server.poll() is None:
-            server.terminate()
+            os.killpg(server.pid, signal.SIGTERM)
             server.wait()
+
+
+def _say_addresses(config: Config, port: int, say: Callable[[str], None]) -> None:
+    runs = runs_page(config, port)
+    *views, all_runs = view_names(config)
+    say(f"MLflow over {os.path.relpath(database(config))}, until Ctrl-C. Runs of each table, and samples of all runs:")
+    for view in views:
+        say(f"  {view}: {address(runs, view)}")
+    say("All runs:")
+    say(address(runs, all_runs))

@@ -14,17 +14,21 @@ from typing import TYPE_CHECKING
 from spsr.config import Config
 from spsr.files import alone
 from spsr.progress import Progress, silent
+from spsr.results.curves import thinned
 from spsr.results.runs import Run, finished_runs
 from spsr.tracking.content import (
     CONTENT_TAG,
     content_of,
     log_artifacts,
-    modified_of,
+    log_samples,
     params_of,
     points_of,
+    samples_of,
     scores_of,
     tags_of,
+    times_of,
 )
+from spsr.tracking.datasets import inputs_of
 from spsr.tracking.experiment import (
     REPORT,
     all_runs,
@@ -38,6 +42,7 @@ from spsr.tracking.experiment import (
     tracking_uri,
 )
 from spsr.tracking.registration import WEIGHTS_TAG, register
+from spsr.tracking.views import save_views
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -76,20 +81,28 @@ def track(config: Config, progress: Progress = silent) -> Imported:
     runs = finished_runs(config)
     local = not os.environ.get("MLFLOW_TRACKING_URI")
     with alone(config.layout.tracking / ".lock") if local else nullcontext():
-        from mlflow import MlflowClient
-
-        if local:
-            create_store(database(config))
-        client = MlflowClient(uri)
+        client = _client(config, local)
         experiment = experiment_id(client, config, local)
         known = {run.info.run_name: run for run in all_runs(client, experiment)}
         done = Imported(uri, experiment_name(config), [], [], [], [])
         for number, run in enumerate(runs, start=1):
             _import(client, experiment, run, known.get(run.title), done)
             progress(number, len(runs), run.title)
+        save_views(client, experiment, config, list(dict.fromkeys(key for run in runs for key in samples_of(run))))
         if config.layout.report.is_file():
             _log_report(client, experiment, config, known.get(REPORT))
         return done
+
+
+def _client(config: Config, local: bool) -> "MlflowClient":
+    if not local:
+        from mlflow import MlflowClient
+
+        return MlflowClient(tracking_uri(config))
+    from spsr.tracking.local_client import LocalClient
+
+    create_store(database(config))
+    return LocalClient(database(config))
 
 
 def _log_report(client: "MlflowClient", experiment: str, config: Config, known: "MlflowRun | None") -> None:
@@ -125,13 +138,16 @@ def _import(client: "MlflowClient", experiment: str, run: Run, known: "MlflowRun
             done.completed.append(run.title)
     else:
         done.new.append(run.title)
-    times = [milliseconds for _, milliseconds in points.values()] or [modified_of(run)]
+    began, ended = times_of(run)
     if known is None:
         named = {"mlflow.runName": run.title, **tags}
-        known = client.create_run(experiment, start_time=min(times), run_name=run.title, tags=named)
-    complete(client, known, {at: value for at, value in points.items() if at not in there}, params, tags)
+        known = client.create_run(experiment, start_time=began, run_name=run.title, tags=named)
+    new = {at: point for at, point in thinned(points).items() if at not in there}
+    complete(client, known, new, params, tags)
+    client.log_inputs(known.info.run_id, inputs_of(run))
     log_artifacts(client, known.info.run_id, run)
+    log_samples(client, known, run)
     if run.trained:
         register(client, known, run, scores_of(run), tags[WEIGHTS_TAG])
-    client.set_terminated(known.info.run_id, end_time=max(times))
+    client.set_terminated(known.info.run_id, end_time=ended)
     client.set_tag(known.info.run_id, CONTENT_TAG, content)
