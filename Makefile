@@ -23,7 +23,8 @@ $(VENV)/installed: pyproject.toml envs/constraints.txt
 	@touch $@
 
 demo: setup
-	@$(BIN)/snakemake --cores $(CORES) --quiet rules host
+	@$(BIN)/snakemake --cores $(CORES)
+	@$(BIN)/spsr table table1 --show
 	@$(BIN)/spsr status
 
 test: setup

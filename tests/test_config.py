@@ -193,3 +193,12 @@ def test_a_record_names_every_setting_and_a_digest_leaves_out_the_defaults():
     assert "warmup" in schedule.model_dump()
     assert digest(schedule) == digest(schedule.model_dump(mode="json", exclude_defaults=True))
     assert digest(schedule) != digest(schedule.model_copy(update={"warmup": 1}))
+
+
+def test_a_schedule_of_a_methods_own_name_is_that_methods_alone(preset):
+    def change(data):
+        data["schedules"]["spsr_j"] = data["schedules"]["gan"] | {"iterations": 7}
+
+    config = load(preset(change))
+    iterations = {name: config.schedule(config.method(name).schedule).iterations for name in ("spsr_j", "spsr_p")}
+    assert iterations == {"spsr_j": 7, "spsr_p": load().schedule("gan").iterations}

@@ -176,6 +176,8 @@ def load(path: Path | str | None = None) -> Config:
     tables = validate_all(Table, tables_source)
     check_preset(source, preset, methods, tables)
     check_methods(methods_source, methods, extractors)
+    for name in preset.schedules.keys() & methods.keys():
+        methods[name] = methods[name].model_copy(update={"schedule": name})
     for name, weights in preset.released.items():
         update = {"source": "released", "weights": weights, "init_from": None}
         methods[name] = methods[name].model_copy(update=update)

@@ -113,7 +113,8 @@ class Preset(Strict):
         data: training and test images.
         validation: see `Validation`; none if absent.
         networks: sizes of the networks, by name, where they differ from the paper's.
-        schedules: schedules by name; methods and extractors refer to them.
+        schedules: schedules by name; methods and extractors refer to them. One of a method's own name is that method's
+            in place of the one that it refers to.
         perceptual: the VGG19 of the perceptual loss.
         extractor_weights: registry entries that replace an extractor's own.
         probe: evaluation of the extractors; none leaves it out.
