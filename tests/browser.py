@@ -12,7 +12,12 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (apt-g
 
 
 def open_page(
-    address: str, folder: Path, milliseconds: int = 5_000, tolerated: str = "\0", painted: bool = False
+    address: str,
+    folder: Path,
+    milliseconds: int = 5_000,
+    tolerated: str = "\0",
+    painted: bool = False,
+    size: tuple[int, int] = (1500, 900),
 ) -> str:
     """The document once its scripts have run; anything that they complain of fails the test.
 
@@ -20,11 +25,17 @@ def open_page(
         folder: where the browser may leave its profile.
         milliseconds: time of the page's own clock before the document is taken.
         tolerated: a complaint with this text does not count.
+        size: width and height of the window, pixels.
         painted: draw the page too, for one that fills its parts when they come into view.
     """
     assert CHROMIUM is not None
     switches = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    switches += ["--disable-component-update", "--disable-sync", "--enable-logging=stderr", "--window-size=1500,900"]
+    switches += [
+        "--disable-component-update",
+        "--disable-sync",
+        "--enable-logging=stderr",
+        f"--window-size={size[0]},{size[1]}",
+    ]
     switches += [f"--user-data-dir={folder / 'profile'}", f"--virtual-time-budget={milliseconds}", "--dump-dom"]
     switches += [f"--screenshot={folder / 'page.png'}"] if painted else []
     done = subprocess.run([CHROMIUM, *switches, address], capture_output=True, text=True, timeout=120, check=True)

@@ -251,6 +251,33 @@ def test_votes_given_in_a_browser_can_be_collected(toy: Config, tmp_path: Path) 
     assert list(found.summary["method"]) == ["spsr_g", "esrgan", "bicubic"]
 
 
+@needs_chromium
+def test_on_a_phone_the_reference_stays_in_view_and_all_pictures_are_zoomed_alike(toy: Config, tmp_path: Path) -> None:
+    make(toy)
+    script = """<script>
+    localStorage.clear(); state = null; show();
+    part("rater").value = "ann";
+    part("enter").requestSubmit();
+    part("zoom").click();
+    part("options").firstChild.querySelector("img").dispatchEvent(
+      new PointerEvent("pointermove", { bubbles: true, clientX: 0, clientY: 0 }));
+    const shown = [...document.querySelectorAll("#vote img")];
+    setTimeout(() => {
+      scrollTo(0, document.body.scrollHeight);
+      const looks = new Set(shown.map((image) => getComputedStyle(image).transform));
+      const place = part("reference").closest("figure").getBoundingClientRect().top;
+      document.title = `${innerWidth <= 640} ${scrollY > 0} ${place} ${[...looks]} ${part("vote").style.cssText}`;
+    }, 500);
+    </script></body>"""
+    page = (toy.layout.study / "study.html").read_text(encoding="utf-8")
+    probe = toy.layout.study / "probe.html"
+    probe.write_text(page.replace("</body>", script), encoding="utf-8")
+    document = open_page(probe.resolve().as_uri(), tmp_path, size=(420, 500))
+    found = re.search(r"<title>(.*)</title>", document)
+    assert found is not None
+    assert found[1] == "true true 0 matrix(2, 0, 0, 2, 0, 0) --zoom: 2; --x: 0%; --y: 0%;"
+
+
 def test_the_command_line_makes_a_study_and_says_where_it_lies(toy: Config, tmp_path: Path) -> None:
     methods = [word for name in METHODS for word in ("--method", name)]
     made = CliRunner().invoke(app, ["study", "create", "--configfile", str(toy.path), "--trials", "3", *methods])
@@ -261,3 +288,4 @@ def test_the_command_line_makes_a_study_and_says_where_it_lies(toy: Config, tmp_
     collected = CliRunner().invoke(app, ["study", "collect", "--configfile", str(toy.path), *files])
     assert collected.exit_code == 0, collected.output
     assert "figure9.pdf" in collected.output
+    assert "strength: logarithm of the Bradley-Terry strength" in collected.output

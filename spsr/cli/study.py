@@ -9,7 +9,7 @@ from spsr.cli.options import Configfile, Out
 from spsr.config import load
 from spsr.study.collect import collect as collect_votes
 from spsr.study.create import create as create_study
-from spsr.study.ranking import interval_note
+from spsr.study.ranking import STRENGTH_NOTE, interval_note
 
 study = typer.Typer(
     help="A blinded user study (Figure 9): write its page, collect its votes.",
@@ -51,6 +51,7 @@ def collect(
     config = load(configfile)
     result = collect_votes(config, out or config.layout.study, files)
     typer.echo(result.summary.round(3).to_string(index=False))
+    typer.echo(STRENGTH_NOTE)
     typer.echo(interval_note(int(result.summary["raters"].iloc[0])))
     for rater in result.inattentive:
         typer.echo(f"left out: {rater}, who ranked a blurred copy before its original")

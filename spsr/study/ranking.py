@@ -63,6 +63,13 @@ def bradley_terry(wins: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(strengths)
 
 
+STRENGTH_NOTE = (
+    "strength: logarithm of the Bradley-Terry strength, 0 for the average method; a method is ranked before another "
+    "with odds of exp(difference): a difference of 0.7 is two times in three"
+)
+"""What the column `strength` of a summary means, in one sentence."""
+
+
 def interval_note(raters: int) -> str:
     """What the interval of so many raters is an interval over."""
     if raters > 1:

@@ -48,6 +48,7 @@ rule figures:
         pipeline.all_scores,
         pipeline.models,
         pipeline.probes,
+        list(filter(Path.is_file, [layout.study / "ranking.csv"])),  # votes, once `spsr study collect` has counted them
     output:
         report(
             directory(layout.figures),

@@ -2,6 +2,8 @@
 const { study, trials } = JSON.parse(document.getElementById("data").textContent);
 const part = (id) => document.getElementById(id);
 const stored = `spsr-study-${study}`;
+const zooms = [1, 2, 4];
+let zoom = 0;
 let state = JSON.parse(localStorage.getItem(stored) || "null");
 
 function shuffled(count) {
@@ -54,7 +56,10 @@ function showTrial() {
     image.alt = `version ${letter}`;
     button.type = "button";
     button.dataset.option = option;
-    button.append(image, letter);
+    const frame = document.createElement("span");
+    frame.className = "frame";
+    frame.append(image);
+    button.append(frame, letter);
     button.addEventListener("click", () => choose(option));
     return button;
   }));
@@ -82,6 +87,21 @@ function choose(option) {
   else ranking.splice(place, 1);
   keep();
   showRanks();
+}
+
+function enlarge(place) {
+  zoom = place;
+  part("vote").style.setProperty("--zoom", zooms[zoom]);
+  part("zoom").textContent = zoom ? `Zoom ${zooms[zoom]}×` : "Zoom";
+}
+
+function pointAt(event) {
+  const frame = event.target.closest(".frame");
+  if (!frame) return;
+  const box = frame.getBoundingClientRect();
+  const share = (at, start, length) => `${Math.min(100, Math.max(0, (100 * (at - start)) / length))}%`;
+  part("vote").style.setProperty("--x", share(event.clientX, box.left, box.width));
+  part("vote").style.setProperty("--y", share(event.clientY, box.top, box.height));
 }
 
 function go(step) {
@@ -123,11 +143,15 @@ part("enter").addEventListener("submit", (event) => {
 part("back").addEventListener("click", () => go(-1));
 part("next").addEventListener("click", () => complete(trialNumber()) && go(1));
 part("clear").addEventListener("click", () => { state.rankings[trialNumber()] = []; keep(); showRanks(); });
+part("zoom").addEventListener("click", () => enlarge((zoom + 1) % zooms.length));
+part("vote").addEventListener("pointermove", pointAt);
 part("review").addEventListener("click", () => go(-1));
 part("save").addEventListener("click", save);
 document.addEventListener("keydown", (event) => {
   if (part("vote").hidden || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Enter" && event.target.tagName !== "BUTTON" && complete(trialNumber())) go(1);
+  if (event.key === "+") enlarge(Math.min(zoom + 1, zooms.length - 1));
+  if (event.key === "-") enlarge(Math.max(zoom - 1, 0));
   const place = event.key.length === 1 ? event.key.toUpperCase().charCodeAt(0) - 65 : -1;
   const options = state.shown[trialNumber()];
   if (place >= 0 && place < options.length) choose(options[place]);
