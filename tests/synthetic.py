@@ -23,7 +23,7 @@ def toy_config(folder: Path, **changes: object) -> Config:
     for group in data["probe"].values():
         if isinstance(group, dict):
             group["learning_rate"] = float(group["learning_rate"])
-    data.update(preset="toy", mark="toy: numbers made up for a test")
+    data.update(preset="toy", mark="toy: numbers made up for a test, from interpolation")
     data.update(changes)
     path = folder / "toy.yaml"
     path.write_text(yaml.safe_dump(data), encoding="utf-8")
