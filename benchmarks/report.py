@@ -133,9 +133,13 @@ def main(out: Annotated[Path, typer.Option(help="Where to write what was measure
             "figures": measured([sys.executable, "-m", "spsr", "figure", "all", *preset]),
             "report": measured([sys.executable, "-m", "spsr", "report", *preset]),
             "page_mb": round(config.layout.report.stat().st_size / 1e6, 2),
+            "standalone": measured([sys.executable, "-m", "spsr", "report", "--standalone", *preset]),
         }
+        standalone = config.layout.report.with_name("report-standalone.html")
+        record["standalone_mb"] = round(standalone.stat().st_size / 1e6, 2)
         if CHROMIUM is not None:
             record["opened_seconds"] = sorted(round(opened(config.layout.report), 2) for _ in range(3))
+            record["standalone_opened_seconds"] = round(opened(standalone), 2)
     write_text(out, json.dumps(record, indent=1) + "\n")
     print(out.read_text())
 

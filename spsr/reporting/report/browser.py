@@ -121,7 +121,7 @@ def data_address(image: Image.Image, lossless: bool = False) -> str:
     """An image as a `data:` address: JPEG, or WebP that keeps every pixel."""
     buffer = io.BytesIO()
     if lossless:
-        image.save(buffer, format="WEBP", lossless=True)
+        image.save(buffer, format="WEBP", lossless=True, method=1)
     else:
         image.save(buffer, format="JPEG", quality=80)
     kind = "webp" if lossless else "jpeg"

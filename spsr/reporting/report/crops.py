@@ -14,7 +14,7 @@ from spsr.results.runs import Run
 SIDE = 128
 """Pixels of the side of a part."""
 
-IMAGES = 8
+IMAGES = 6
 """Of each benchmark: those on which the LPIPS of the methods differ most."""
 
 

@@ -56,7 +56,9 @@ function plainTable(table) {
 
 // Heads stick to the top of the window where the table fits; a wider one has a box of its own to scroll in.
 function fitTables() {
-  for (const box of document.querySelectorAll(".scroll")) box.classList.toggle("fits", box.firstElementChild !== null && box.firstElementChild.offsetWidth <= box.clientWidth);
+  const boxes = [...document.querySelectorAll(".scroll")].filter((box) => box.firstElementChild);
+  const fits = boxes.map((box) => box.firstElementChild.offsetWidth <= box.clientWidth);
+  boxes.forEach((box, i) => box.classList.toggle("fits", fits[i]));
 }
 
 // Scores of a run are written out when they are asked for.
