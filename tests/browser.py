@@ -2,13 +2,25 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (apt-get install chromium)")
+IN_CHROMIUM = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium (apt-get install chromium)"),
+]
+"""The marks of tests that open a page."""
+
+
+def needs_chromium(test: Callable[..., None]) -> Callable[..., None]:
+    """Give one test the marks `IN_CHROMIUM`."""
+    for mark in IN_CHROMIUM:
+        test = mark(test)
+    return test
 
 
 def open_page(

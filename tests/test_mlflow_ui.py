@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from browser import needs_chromium, open_page
+from browser import IN_CHROMIUM, open_page
 from synthetic import toy_config, write_results
 
 from spsr.files import write_text
@@ -22,7 +22,7 @@ METHODS = ("bicubic", "rrdb", "spsr_g_wo_gb")
 REPORT = "the report of the toy preset"
 
 pytestmark = [
-    needs_chromium,
+    *IN_CHROMIUM,
     pytest.mark.xdist_group("mlflow_ui"),
 ]
 
