@@ -26,3 +26,7 @@ class Stopped(Exception):
 
 class RunFailed(Exception):
     """The work itself failed, for a reason that a person has to look at (exit code 1)."""
+
+
+class Terminated(SystemExit):
+    """A signal ended the process: blocks remove what is half done, and nobody takes it for code of one's own."""

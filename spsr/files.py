@@ -1,6 +1,6 @@
-"""Files that others read while we write: atomic writes, the one lock, and JSON lines that may be torn."""
+"""Files that others read while we write: atomic writes, the one lock, and JSON that may be torn or edited."""
 
-import json
+import hashlib
 import os
 import re
 import shutil
@@ -8,11 +8,17 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from filelock import FileLock, Timeout
+from pydantic import TypeAdapter, ValidationError
 
 from spsr.errors import InputError
+
+Content = TypeVar("Content")
+
+_STEM_BYTES = 200
+_MOST_BYTES = 1 << 26
 
 
 @contextmanager
@@ -37,9 +43,11 @@ def atomic_path(target: Path | str) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(target)
-    except BaseException:
-        with suppress(FileNotFoundError):
+    except BaseException as error:
+        with suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and (error.filename is None or str(error.filename) == str(temporary)):
+            error.filename = str(target)
         raise
 
 
@@ -56,7 +64,13 @@ def staging_of(target: Path) -> Path:
     if target.parent not in _cleared:
         _cleared.add(target.parent)
         _remove_leftovers(target.parent)
-    return target.with_name(f".{target.stem}.{_HOST}-{os.getpid()}.part{target.suffix}")
+    return target.with_name(f".{_shortened(target.stem)}.{_HOST}-{os.getpid()}.part{target.suffix}")
+
+
+def _shortened(stem: str) -> str:
+    """A name that leaves room for what is added to it: file systems take 255 bytes."""
+    encoded = os.fsencode(stem)
+    return stem if len(encoded) <= _STEM_BYTES else hashlib.sha256(encoded).hexdigest()[:32]
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -160,13 +174,41 @@ def alone(lock: Path, refusal: str | None = None) -> Iterator[None]:
         held.release()
 
 
-def read_lines(path: Path, remedy: str | None = None) -> list[dict[str, Any]]:
+def read_json(path: Path, kind: TypeAdapter[Content], remedy: str) -> Content:
+    """What a JSON file of ours holds, as the type that it was written from.
+
+    Raises:
+        InputError: there is no such file, it is torn or not JSON, or something in it is missing or of another type;
+            with the `remedy`.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
+    if len(content) > _MOST_BYTES:
+        raise InputError(f"{path}: larger than {_MOST_BYTES >> 20} MiB, which no such file is; {remedy}")
+    try:
+        return kind.validate_json(content, strict=True)
+    except ValidationError as error:
+        raise InputError(f"{path}: {_first_of(error)}; {remedy}") from error
+
+
+def _first_of(error: ValidationError) -> str:
+    """The first thing that is wrong, with its place."""
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {first['msg']}" if place else first["msg"]
+
+
+def read_lines(path: Path, kind: TypeAdapter[Content], remedy: str | None = None) -> list[Content]:
     """The objects of a file with one JSON object a line; none if there is no such file.
 
     A last line that a crash or a full disk cut off is left out.
 
     Args:
         path: the file.
+        kind: the type of each object.
         remedy: what to do about any other damage, which is then an `InputError`; without it, such lines are left out.
 
     Raises:
@@ -177,11 +219,8 @@ def read_lines(path: Path, remedy: str | None = None) -> list[dict[str, Any]]:
     entries = []
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
         try:
-            entry = json.loads(line)
-            if not isinstance(entry, dict):
-                raise ValueError("not an object")
-            entries.append(entry)
-        except ValueError as error:
+            entries.append(kind.validate_json(line, strict=True))
+        except ValidationError as error:
             if remedy is not None and line.endswith(b"\n"):
-                raise InputError(f"{path}:{number}: not JSON; {remedy}") from error
+                raise InputError(f"{path}:{number}: {_first_of(error)}; {remedy}") from error
     return entries

@@ -105,7 +105,7 @@ def test_a_loss_in_one_file_is_logged_and_trains(config: Config):
 
 def test_a_generator_in_one_file_is_trained_saved_and_loaded_again(config: Config):
     train(config, "shallow_gan")
-    network = from_checkpoint(config.layout.model("shallow_gan", 0), scale=4)
+    network = from_checkpoint(config.layout.model("shallow_gan", 0), scale=4, code=config.method("shallow_gan").code)
     assert architecture(network) == ("own/networks.py:Shallow", {"features": 16})
     assert network(torch.rand(1, 3, 9, 7)).shape == (1, 3, 36, 28)
 
@@ -170,7 +170,7 @@ def test_a_checkpoint_can_name_no_code_outside_the_current_folder(tmp_path: Path
     (tmp_path / "elsewhere" / "net.py").write_text("raise SystemExit('was run')")
     to_checkpoint(network, "model.safetensors")
     with pytest.raises(InputError, match="lies outside the current folder"):
-        from_checkpoint("model.safetensors")
+        from_checkpoint("model.safetensors", code=["../elsewhere/net.py:Net"])
 
 
 def test_a_checkpoint_can_call_nothing_but_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -180,5 +180,5 @@ def test_a_checkpoint_can_call_nothing_but_a_network(tmp_path: Path, monkeypatch
     vars(network).update(architecture="shutil:rmtree", size={"path": "kept"})
     to_checkpoint(network, "model.safetensors")
     with pytest.raises(InputError, match="no class of"):
-        from_checkpoint("model.safetensors")
+        from_checkpoint("model.safetensors", code=["shutil:rmtree"])
     assert Path("kept").is_dir()

@@ -4,12 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import TypeAdapter
 
 from spsr.config import Config, load
 from spsr.files import read_lines
 from spsr.results.status import duration, read_progress, summary, whereabouts
 
 NOW = 1_000_000.0
+STEP = TypeAdapter(dict[str, int])
 
 
 @pytest.fixture
@@ -75,5 +77,5 @@ def test_durations_are_short(seconds: float, text: str):
 def test_a_line_that_a_full_disk_cut_off_hides_no_other(tmp_path: Path) -> None:
     path = tmp_path / "ledger.jsonl"
     path.write_text('{"step": 1}\n{"step": 2, "sec{"began_at_step": 1}\n7\n{"step": 2}\n{"st')
-    assert read_lines(path) == [{"step": 1}, {"step": 2}]
-    assert read_lines(tmp_path / "missing.jsonl") == []
+    assert read_lines(path, STEP) == [{"step": 1}, {"step": 2}]
+    assert read_lines(tmp_path / "missing.jsonl", STEP) == []

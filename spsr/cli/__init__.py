@@ -3,16 +3,18 @@
 Exit codes: 0 done, 1 failed, 2 bad input, 75 stopped early and resumable.
 """
 
-import errno
+import os
 import signal
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
 
 from spsr import __version__
 from spsr.cli.commands import Commands
-from spsr.errors import InputError, RunFailed, Stopped
+from spsr.cli.failures import failure, one_line
+from spsr.errors import InputError, RunFailed, Stopped, Terminated
 
 app = typer.Typer(
     cls=Commands,
@@ -37,37 +39,39 @@ def spsr(
     """Reproducible benchmark and ablations of structure-preserving super-resolution (SPSR)."""
 
 
-_REMEDIES = {
-    errno.EACCES: "no permission; choose a place you can write to",
-    errno.EROFS: "read-only; choose a place you can write to",
-    errno.ENOSPC: "no space left on the disk; free some and run the same command again",
-    errno.EDQUOT: "disk quota exceeded; free some space and run the same command again",
-}
-
-
 def main() -> None:
-    """Run the command line and turn the project's errors into one line and an exit code."""
+    """Run the command line and turn every error that is not a mistake of ours into one line and an exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except InputError as error:
         _end(error, 2)
     except Stopped as stopped:
         _end(stopped, 75)
     except RunFailed as error:
         _end(error, 1)
-    except OSError as error:
-        if error.errno not in _REMEDIES:
+    except Exception as error:
+        said = failure(error)
+        if said is None:
             raise
-        _end(f"{error.filename or 'output'}: {_REMEDIES[error.errno]}", 2)
+        if isinstance(error, BrokenPipeError):
+            # Else the interpreter tries to write what is left once more when it ends.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _end(*said)
 
 
 def _terminate(number: int, frame: object) -> None:
     """End as the signal asks, but let every block remove what is half done; a training saves and has its own way."""
-    raise SystemExit(128 + number)
+    raise Terminated(128 + number)
 
 
 def _end(message: object, code: int) -> None:
     label = "stopped" if code == 75 else "error"
-    print(f"{label}: {message}", file=sys.stderr)
+    print(f"{label}: {one_line(message)}", file=sys.stderr)
     raise SystemExit(code)

@@ -19,6 +19,10 @@ def upscale(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results (PNG, named as the inputs).")],
     method: Annotated[str | None, typer.Option("--method", "-m", help="A method of the preset that has run.")] = None,
     checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Anyone's checkpoint file.")] = None,
+    trust_code: Annotated[
+        list[str] | None,
+        typer.Option("--trust-code", help="Code of one's own that the checkpoint may run: folder/file.py:Name."),
+    ] = None,
     bicubic: Annotated[bool, typer.Option("--bicubic", help="Bicubic interpolation.")] = False,
     from_hr: Annotated[
         bool, typer.Option("--from-hr", help="The inputs are HR images; make the LR images from them first.")
@@ -34,8 +38,9 @@ def upscale(
         raise InputError("upscale: give exactly one of --method, --checkpoint and --bicubic")
     model: Upscaler = "bicubic"
     if checkpoint is not None:
-        print(models.describe(checkpoint))
-        model = models.from_checkpoint(checkpoint, scale=4)
+        trusted = trust_code or []
+        print(models.describe(checkpoint, trusted))
+        model = models.from_checkpoint(checkpoint, scale=4, code=trusted)
     elif method is not None:
         model = load_upscaler(load(configfile), method, seed)
     with progress_bar("upscale") as report:

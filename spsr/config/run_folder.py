@@ -4,7 +4,42 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, TypeAdapter
+from typing_extensions import TypedDict
+
 from spsr.files import read_lines
+
+
+class Event(TypedDict):
+    """One line of `events.jsonl`: the means of the losses since the line before."""
+
+    step: int
+    lr: float
+    losses: dict[str, float]
+
+
+class Entry(TypedDict, total=False):
+    """One line of `ledger.jsonl`: that an execution began, a reading of its rates, or a validation."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    began_at_step: int
+    step: int
+    steps: int
+    time: float
+    seconds: float
+    device: str
+    processes: int
+    iterations_per_s: float
+    samples_per_s: float | None
+    tflops: float | None
+    share_of_peak: float | None
+    peak_memory_mb: float
+    validation: dict[str, float]
+    versions: dict[str, str]
+
+
+_EVENT, _ENTRY = TypeAdapter(Event), TypeAdapter(Entry)
 
 
 @dataclass(frozen=True)
@@ -59,8 +94,12 @@ class RunFolder:
 
     def read_events(self) -> list[dict[str, Any]]:
         """The lines of `events`; `InputError` if one of them is damaged, for they are the record of the run."""
-        return read_lines(self.events, remedy="run the training again with --restart")
+        return [*map(dict, read_lines(self.events, _EVENT, remedy="run the training again with --restart"))]
+
+    def last_step(self) -> int:
+        """The step of the last line of `events` that can be read, also while it is written; 0 without one."""
+        return max((line.get("step", 0) for line in read_lines(self.events, _ENTRY)), default=0)
 
     def read_ledger(self) -> list[dict[str, Any]]:
         """The lines of `ledger` that can be read: it only informs."""
-        return read_lines(self.ledger)
+        return [*map(dict, read_lines(self.ledger, _ENTRY))]

@@ -1,6 +1,7 @@
-"""Reading YAML so that every value can be traced to its file and line."""
+"""Reading YAML so that every value can be traced to its file and line, and no file can ask for more than it holds."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,11 @@ import yaml
 from spsr.errors import InputError
 
 Place = tuple[str | int, ...]
+
+MOST_BYTES, MOST_DEPTH, MOST_VALUES = 1 << 19, 32, 50_000
+"""More than any configuration or record has; values that an alias repeats count each time."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class _Loader(yaml.SafeLoader):
@@ -26,42 +32,65 @@ class Source:
     """The content of one YAML file, with the line on which each key stands.
 
     Args:
-        path: the file. A missing or malformed file is an `InputError`.
+        path: the file.
+
+    Raises:
+        InputError: missing, not UTF-8, malformed, larger or deeper than `MOST_BYTES`, `MOST_DEPTH` and `MOST_VALUES`,
+            or with a value that plain data cannot hold.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lines: dict[Place, int] = {}
+        text = _text(path)
         try:
-            text = path.read_text(encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read ({error.strerror}); name an existing YAML file") from error
-        try:
-            node = yaml.compose(text, Loader=_Loader)
-            self._note_lines(node, ())
-            self.data: dict[str, Any] = _Loader(text).get_data() or {}
+            loader = _Loader(text)
+            node = loader.get_single_node()
+            for number, inner in enumerate(self._note_lines(node, ())):
+                if number == MOST_VALUES:
+                    raise InputError(f"{self._at(inner)}: more than {MOST_VALUES} values; write less, or fewer aliases")
+            self.data: dict[str, Any] = (loader.construct_document(node) if node is not None else None) or {}
         except yaml.MarkedYAMLError as error:
             line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
             raise InputError(f"{path}{line}: not valid YAML ({error.problem}); correct this line") from error
+        except RecursionError as error:
+            raise InputError(f"{path}: nested too deeply; a configuration has few levels") from error
+        except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
+            said = " ".join(str(error).split())
+            raise InputError(f"{path}: holds a value that is no plain data ({said}); correct it") from error
         if not isinstance(self.data, dict):
             raise InputError(f"{path}: holds no mapping at its top level; write `key: value` lines")
 
-    def _note_lines(self, node: yaml.Node | None, place: Place) -> None:
+    def _note_lines(self, node: yaml.Node | None, place: Place) -> Iterator[yaml.Node]:
+        """Note where each key stands; gives every value, as often as it is meant."""
         if node is None:
             return
+        yield node
+        if len(place) > MOST_DEPTH:
+            raise InputError(f"{self._at(node)}: nested more than {MOST_DEPTH} levels deep; a configuration has few")
         self._lines.setdefault(place, node.start_mark.line + 1)
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
+                if not isinstance(key, yaml.ScalarNode):
+                    raise InputError(f"{self._at(key)}: a list or mapping is no name of a key; write a word")
+                self._refuse_control(key)
                 here = (*place, key.value)
                 if here in self._lines:
-                    raise InputError(
-                        f"{self.path}:{key.start_mark.line + 1}: '{key.value}' is given twice; keep one of them"
-                    )
+                    raise InputError(f"{self._at(key)}: '{key.value}' is given twice; keep one of them")
                 self._lines[here] = key.start_mark.line + 1
-                self._note_lines(value, here)
+                yield from self._note_lines(value, here)
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
-                self._note_lines(value, (*place, index))
+                yield from self._note_lines(value, (*place, index))
+        elif isinstance(node, yaml.ScalarNode):
+            self._refuse_control(node)
+
+    def _refuse_control(self, scalar: yaml.ScalarNode) -> None:
+        if _CONTROL.search(scalar.value):
+            raise InputError(f"{self._at(scalar)}: holds a control character; take it out")
+
+    def _at(self, node: yaml.Node) -> str:
+        return f"{self.path}:{node.start_mark.line + 1}"
 
     def where(self, place: Place) -> str:
         """`file:line` of the key at `place`, or of its nearest enclosing key."""
@@ -69,3 +98,18 @@ class Source:
             if place[:length] in self._lines:
                 return f"{self.path}:{self._lines[place[:length]]}"
         return str(self.path)
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); name an existing YAML file") from error
+    if len(content) > MOST_BYTES:
+        raise InputError(f"{path}: larger than {MOST_BYTES >> 10} KiB; name a YAML file of a configuration")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from error

@@ -68,7 +68,7 @@ def load_upscaler(config: Config, name: str, seed: int) -> Upscaler:
     if config.method(name).source == "computed":
         return "bicubic"
     file = weights_file(config, name, seed)
-    network: nn.Module = models.from_checkpoint(file, scale=4)
+    network: nn.Module = models.from_checkpoint(file, scale=4, code=config.method(name).code)
     architecture = models.architecture(network)[0]
     if architecture in models.NETWORKS.keys() - models.GENERATORS.keys():
         raise InputError(f"{file}: holds the network '{architecture}', which makes no images; name a generator")

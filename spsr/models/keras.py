@@ -16,6 +16,10 @@ Layers = dict[str, list[dict[str, Tensor]]]
 """The layers of each kind (`conv2d`, `batch_normalization`, `p_re_lu`) in the order of the network."""
 
 
+_MOST_EXPANSION = 4
+"""Weights are hardly compressible; a dataset that claims more than this times the size of the file is no weights."""
+
+
 def read_layers(path: Path) -> Layers:
     """Every layer with weights, under Keras's names of them (`kernel`, `bias`, `gamma`, ...) and as float32.
 
@@ -24,6 +28,7 @@ def read_layers(path: Path) -> Layers:
     Raises:
         InputError: the file is not HDF5, is truncated, or has layers of another kind.
     """
+    most = _MOST_EXPANSION * path.stat().st_size
     numbered: dict[tuple[str, int], dict[str, Tensor]] = defaultdict(dict)
 
     def visit(name: str, item: Any) -> None:
@@ -33,6 +38,8 @@ def read_layers(path: Path) -> Layers:
         found = re.fullmatch(r"(conv2d|batch_normalization|p_re_lu)(?:_v1)?(?:_(\d+))?", layer)
         if found is None:
             raise InputError(f"HDF5 layer '{layer}' is not one of the SRGAN generator, the only known Keras network")
+        if item.size * item.dtype.itemsize > most:
+            raise InputError(f"HDF5 layer '{layer}' claims shape {list(item.shape)}, more than the file holds")
         part, values = weight.split(":")[0], item[()]
         if part == "kernel":
             values = values.transpose(3, 2, 0, 1)
@@ -42,8 +49,11 @@ def read_layers(path: Path) -> Layers:
     try:
         with h5py.File(path, "r") as file:
             file.get("model_weights", file).visititems(visit)
-    except (OSError, RuntimeError, ValueError) as error:
-        raise InputError(f"not a readable HDF5 file ({error})") from error
+    except InputError:
+        raise
+    except Exception as error:  # h5py and numpy promise nothing about what a malformed file raises
+        said = " ".join(str(error).split())
+        raise InputError(f"not a readable HDF5 file ({said}); get it again") from error
     layers: Layers = defaultdict(list)
     for kind, number in sorted(numbered):
         layers[kind].append(numbered[kind, number])

@@ -91,8 +91,10 @@ def _some(keys: list[str]) -> str:
 
 
 def count(state: State, pattern: str) -> int:
-    """How many numbers, from 0 on, the group in `pattern` takes among the keys."""
-    numbers = [int(found[1]) for key in state if (found := re.match(pattern, key))]
+    """How many numbers, from 0 on, the group in `pattern` takes among the keys; InputError if more than there are."""
+    numbers = {int(found[1][:9]) for key in state if (found := re.match(pattern, key))}
+    if numbers and max(numbers) >= len(state):
+        raise InputError(f"a key with the number {max(numbers)}, but only {len(state)} tensors; it is not complete")
     return max(numbers, default=-1) + 1
 
 

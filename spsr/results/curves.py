@@ -28,7 +28,7 @@ def curves(events: list[dict[str, Any]], ledger: list[dict[str, Any]], otherwise
             points[f"loss/{term}", step] = (value, when)
     for entry in ledger:
         for metric, value in entry.get("validation", {}).items():
-            points[f"validation/{metric}", entry["step"]] = (value, times[entry["step"]])
+            points[f"validation/{metric}", entry.get("step", 0)] = (value, times.get(entry.get("step", 0), otherwise))
     return points
 
 

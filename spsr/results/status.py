@@ -7,7 +7,6 @@ from statistics import median
 from typing import Literal
 
 from spsr.config import Config
-from spsr.files import read_lines
 
 State = Literal["finished", "training", "stopped", "waiting"]
 _READINGS = 5
@@ -58,7 +57,7 @@ def read_progress(config: Config, name: str, seed: int, now: float | None = None
     rate = median(rates[-_READINGS:]) if rates else None
     if folder.model.is_file():
         return RunStatus(name, seed, "finished", iterations, iterations, rate, starts)
-    step = max((line.get("step", 0) for line in read_lines(folder.events)), default=0)
+    step = folder.last_step()
     if not readings:
         return RunStatus(name, seed, "waiting", 0, iterations, None, 0)
     last = readings[-1]

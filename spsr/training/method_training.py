@@ -37,7 +37,8 @@ def build_generator(config: Config, name: str, seed: int) -> nn.Module:
     if (first := config.method(name).init_from) is not None:
         start = weights_file(config, first)
         with naming(start):
-            initialise_from(network, from_checkpoint(start).state_dict(), keep_last=interpolation)
+            started = from_checkpoint(start, code=config.method(first).code).state_dict()
+            initialise_from(network, started, keep_last=interpolation)
     return network
 
 

@@ -24,7 +24,7 @@ def with_and_without_branch(config: Config, picture: Picture) -> tuple[RGB, RGB]
     file = config.layout.model(METHOD, config.seeds(METHOD)[0])
     if config.method(METHOD).source != "trained" or not file.is_file():
         return None
-    model = from_checkpoint(file).eval()
+    model = from_checkpoint(file, code=config.method(METHOD).code).eval()
     lr = channels_first(degrade(picture.hr))[None].float() / 255
     with torch.inference_mode():
         results = [model(lr, use_gradient_features=used)[0][0] for used in (False, True)]

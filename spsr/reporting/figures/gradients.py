@@ -33,7 +33,9 @@ def branch_output(config: Config, picture: Picture) -> NDArray[np.float64] | Non
     if config.method(METHOD).source != "trained" or not file.is_file():
         return None
     with torch.inference_mode():
-        return _as_map(from_checkpoint(file).eval()(_as_tensor(degrade(picture.hr)))[1])
+        return _as_map(
+            from_checkpoint(file, code=config.method(METHOD).code).eval()(_as_tensor(degrade(picture.hr)))[1]
+        )
 
 
 def _as_tensor(image: RGB) -> Tensor:
