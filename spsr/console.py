@@ -72,7 +72,9 @@ def take_over(logger: logging.Logger, settings: Any) -> None:
     for handler in list(logger.handlers):
         if handler.name == "DefaultStreamHandler":
             logger.removeHandler(handler)
-            logger.addHandler(WorkflowView(Console(stderr=True, highlight=False), dry_run=settings.dryrun))
+            logger.addHandler(
+                WorkflowView(Console(stderr=True, highlight=False, markup=False, emoji=False), dry_run=settings.dryrun)
+            )
 
 
 @dataclass
@@ -103,11 +105,11 @@ class WorkflowView(logging.Handler):
         self._seconds: dict[str, list[float]] = {}
         self._began = time.monotonic()
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[left]}", markup=False),
             console=console,
         )
         self._jobs = self._bar.add_task("jobs", total=None, left="")

@@ -17,6 +17,9 @@ from spsr.errors import InputError
 
 Content = TypeVar("Content")
 
+FACTS = TypeAdapter(dict[str, str])
+"""What is recorded of something, as texts by name."""
+
 _STEM_BYTES = 200
 _MOST_BYTES = 1 << 26
 
@@ -197,7 +200,9 @@ def read_json(path: Path, kind: TypeAdapter[Content], remedy: str) -> Content:
 def _first_of(error: ValidationError) -> str:
     """The first thing that is wrong, with its place."""
     first = error.errors(include_url=False)[0]
-    place = ".".join(map(str, first["loc"]))
+    if first["type"] == "json_invalid":
+        return "not JSON"
+    place = ".".join(map(str, (*first["loc"], *([first["ctx"]["key"]] if first["type"] == "unknown_key" else []))))
     return f"{place}: {first['msg']}" if place else first["msg"]
 
 

@@ -39,11 +39,13 @@ def read_rgb(path: Path | str) -> RGB:
     try:
         with Image.open(path) as opened:
             return _as_rgb(ImageOps.exif_transpose(opened), path)
+    except (InputError, MemoryError):
+        raise
     except FileNotFoundError:
         raise InputError(f"{path}: no such image; check the path") from None
     except UnidentifiedImageError:
         raise InputError(f"{path}: not an image that can be read; replace the file") from None
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow promises nothing about what a malformed file raises
         raise InputError(f"{path}: cannot be read as an image ({error}); replace the file") from error
 
 

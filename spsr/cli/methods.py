@@ -3,10 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from spsr.cli.options import Configfile
+from spsr.cli.terminal import terminal
 from spsr.config import CONFIGS, Config, load
 from spsr.pipeline.roster import why_not
 
@@ -27,7 +27,7 @@ def methods(
     Below stand those that the preset does not run, and why.
     """
     if not cost:
-        config, console = load(configfile), Console()
+        config, console = load(configfile), terminal()
         console.print(_list(config))
         for name in config.methods:
             if (reason := why_not(config, name)) is not None:
@@ -35,7 +35,7 @@ def methods(
         return
     from spsr.cli.costs import costs  # Only counting takes torch.
 
-    Console().print(costs(load(configfile or CONFIGS / "paper.yaml")))
+    terminal().print(costs(load(configfile or CONFIGS / "paper.yaml")))
 
 
 def _list(config: Config) -> Table:

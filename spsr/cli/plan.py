@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spsr.cli.options import Configfile
+from spsr.cli.terminal import terminal
 from spsr.config import Config, load
 from spsr.errors import InputError
 from spsr.pipeline import Pipeline
@@ -47,7 +48,7 @@ def plan(
             raise InputError(f"{config.path}: table '{table}' is not among the preset's tables; add it there")
     if gantt is not None and gantt.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"{gantt}: a Gantt chart is a .png, .svg or .pdf file; choose one of these endings")
-    errors = Console(stderr=True)
+    errors = terminal(stderr=True)
     with errors.status("Counting FLOPs and memory of every distinct training step"):
         every = list_jobs(config, Pipeline(config).trained, Pipeline(config).pretrained)
     jobs = every if table is None else of_table(every, table)
@@ -66,7 +67,7 @@ def plan(
     if json:
         print(formats.dumps(as_data(jobs, timeline, gpus, rate) | {"rate": source}, indent=1))
     else:
-        _show(Console(), config, jobs, timeline, gpus, rate, source, table)
+        _show(terminal(), config, jobs, timeline, gpus, rate, source, table)
     if gantt is not None:
         draw_gantt(timeline, gantt)
         errors.print(f"{gantt}")

@@ -5,10 +5,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
+from spsr.cli.terminal import terminal
 from spsr.progress import Progress
 
 _SECONDS_BETWEEN_LINES = 10.0
@@ -21,13 +21,13 @@ def progress_bar(title: str) -> Iterator[Progress]:
         yield _plain(title)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[current]}"),
+        TextColumn("{task.fields[current]}", markup=False),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Bars(*columns, console=terminal(stderr=True), transient=True) as bars:
         task = bars.add_task(title, total=None, current="")
         yield lambda done, total, current: bars.update(task, completed=done, total=total, current=current)
 

@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 
 import pandas as pd
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from spsr.cli.progress_bar import progress_bar
+from spsr.cli.terminal import terminal
 from spsr.evaluation import score_files
 from spsr.evaluation.ladder import protocol_ladder
 from spsr.evaluation.pairs import match_folders
@@ -57,7 +57,7 @@ def print_means(means: pd.DataFrame, lpips: str | None) -> None:
     for dataset, row in means.iterrows():
         values = ("–" if math.isnan(row[name]) else metric.shown(row[name]) for name, metric in METRICS.items())
         table.add_row(str(dataset) or "all", f"{row['n_images']:.0f}", *values)
-    Console().print(table)
+    terminal().print(table)
 
 
 def print_ladder(rungs: pd.DataFrame) -> None:
@@ -67,4 +67,4 @@ def print_ladder(rungs: pd.DataFrame) -> None:
         table.add_column(str(column), justify="left" if rungs[column].dtype == object else "right")
     for row in rungs.itertuples(index=False):
         table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
-    Console().print(table)
+    terminal().print(table)

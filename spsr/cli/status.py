@@ -3,10 +3,10 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from spsr.cli.options import Configfile
+from spsr.cli.terminal import terminal
 from spsr.config import load
 from spsr.pipeline import Pipeline
 from spsr.results.status import duration, read_progress, summary, whereabouts
@@ -27,7 +27,7 @@ def status(
     ]
     shown = [run for run in runs if every or run.state in ("training", "stopped")]
 
-    console = Console(soft_wrap=True, highlight=False)
+    console = terminal(soft_wrap=True, highlight=False)
     if shown:
         table = Table("training", "seed", "state", "steps", "steps/s", "left", "starts", box=None, pad_edge=False)
         for run in shown:

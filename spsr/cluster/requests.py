@@ -1,14 +1,48 @@
 """What jobs ask of a cluster: partition, GPUs, memory and time, from the site and the plan of a preset."""
 
-import json
 import math
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
+
+from pydantic import Field, TypeAdapter
+from typing_extensions import TypedDict
 
 from spsr.cluster.site import Site
 from spsr.config import Config
+from spsr.errors import InputError
+from spsr.files import read_json
 
 Value = str | int
+
+
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class PlannedRun(TypedDict):
+    """What `plan.json` says of a training, as far as jobs need it."""
+
+    name: str
+    hours: Amount
+
+
+class Plan(TypedDict):
+    """What `plan.json` says, as far as others need it.
+
+    Attributes:
+        tflops: the rate that it counts with.
+        rate: where that is from.
+        disk, disk_while_running: bytes.
+    """
+
+    runs: list[PlannedRun]
+    device_hours: Amount
+    tflops: Amount
+    rate: str
+    disk: Amount
+    disk_while_running: Amount
+
+
+_PLAN = TypeAdapter(Plan)
 
 
 class Named(Protocol):
@@ -31,23 +65,24 @@ def planned_minutes(config: Config) -> dict[str, float]:
     A plan of other settings does no harm: a training that its job ends too early goes on in the next.
     """
     try:
-        return {str(run["name"]): 60 * float(run["hours"]) for run in _plan(config)["runs"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        return {run["name"]: 60 * run["hours"] for run in read_plan(config)["runs"]}
+    except InputError:
         return {}
 
 
 def forecast(config: Config) -> str:
     """GPU-hours of all trainings in a line, or how to have them counted: for a dry run, which has no time to."""
     try:
-        plan = _plan(config)
-        hours, rate, source = float(plan["device_hours"]), float(plan["tflops"]), plan["rate"]
+        plan = read_plan(config)
+        hours, rate, source = plan["device_hours"], plan["tflops"], plan["rate"]
         return f"Plan: {len(plan['runs'])} trainings, {hours:.3g} GPU-hours at {rate:.3g} TFLOP/s ({source})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except InputError:
         return "Plan: GPU-hours are not counted yet; the target `plan` does it in half a minute"
 
 
-def _plan(config: Config) -> Any:
-    return json.loads((config.layout.root / "plan.json").read_text(encoding="utf-8"))
+def read_plan(config: Config) -> Plan:
+    """The plan of a preset; `InputError` if there is none, or it is damaged."""
+    return read_json(config.layout.root / "plan.json", _PLAN, "make it again with the target `plan`")
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
+from spsr.config.yaml_source import Source
+from spsr.errors import InputError
 from spsr.files import read_lines
 
 
@@ -39,6 +41,15 @@ class Entry(TypedDict, total=False):
     versions: dict[str, str]
 
 
+class Record(TypedDict):
+    """`run.yaml`: what the weights depend on, and the versions that the run began with."""
+
+    settings: dict[str, Any]
+    inputs: dict[str, str]
+    versions: NotRequired[dict[str, str]]
+
+
+_RECORD = TypeAdapter(Record)
 _EVENT, _ENTRY = TypeAdapter(Event), TypeAdapter(Entry)
 
 
@@ -91,6 +102,18 @@ class RunFolder:
     def live_log(self) -> Path:
         """What that process could not send."""
         return self.path / "live.log"
+
+    def read_record(self) -> dict[str, Any] | None:
+        """The content of `record`: settings, inputs and versions; None if there is none, `InputError` if damaged."""
+        if not self.record.is_file():
+            return None
+        try:
+            return dict(_RECORD.validate_python(Source(self.record).data, strict=True))
+        except (InputError, ValidationError) as error:
+            said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            raise InputError(
+                f"{self.record}: is not the record of a run ({said}); add --restart to move it aside"
+            ) from error
 
     def read_events(self) -> list[dict[str, Any]]:
         """The lines of `events`; `InputError` if one of them is damaged, for they are the record of the run."""

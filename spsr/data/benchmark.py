@@ -9,7 +9,8 @@ from spsr.config.layout import resources
 from spsr.data.hashing import file_hash
 from spsr.data.image_sets import ImageSet, read_hr
 from spsr.data.parallel import for_each
-from spsr.data.passport import passport
+from spsr.data.passport import passport, read_passport
+from spsr.errors import InputError
 from spsr.files import new_folder, write_text
 from spsr.images import SCALE, degrade, write_png
 from spsr.progress import Progress, silent
@@ -71,9 +72,9 @@ def _write(folder: Path, crop: int | None, border: Border, item: tuple[str, Path
 
 def _finished(out: Path, sources: dict[str, str], settings: dict[str, Any]) -> dict[str, Any] | None:
     try:
-        content: dict[str, Any] = json.loads((out / "passport.json").read_text(encoding="utf-8"))
+        content = read_passport(out / "passport.json")
         same = {image["name"]: image["sha256"] for image in content["images"]} == sources
         complete = all((out / kind / f"{name}.png").is_file() for kind in ("HR", "LR") for name in sources)
-        return content if same and complete and content["prepared"] == settings else None
-    except (OSError, ValueError, KeyError):
+        return content if same and complete and content.get("prepared") == settings else None
+    except InputError:
         return None

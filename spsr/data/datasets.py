@@ -56,6 +56,8 @@ def in_folder(name: str, folder: Path) -> dict[str, Path]:
         InputError: no such folder, images missing, or two files for one image.
     """
     entry = dataset(name)
+    if not folder.is_dir():
+        raise InputError(f"dataset '{name}': {folder} is gone; run `spsr fetch {name}` again, if need be with --from")
     best: dict[str, Path] = {}
     place = folder
     for candidate, files in _candidates(entry, folder):
@@ -84,7 +86,7 @@ def available(name: str) -> bool:
     """Whether `images(name)` gives all images."""
     try:
         return bool(images(name))
-    except InputError:
+    except (InputError, OSError):
         return False
 
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
+from pydantic import NonNegativeInt, PositiveInt, TypeAdapter
+from typing_extensions import TypedDict
 
 from spsr.data.image_sets import ImageSet, read_hr
 from spsr.data.parallel import for_each
 from spsr.errors import InputError
-from spsr.files import staging_of, write_text
+from spsr.files import read_json, staging_of, write_text
 from spsr.images import SCALE, degrade
 from spsr.progress import Progress, silent
 
@@ -36,6 +38,27 @@ class Pack:
     sizes: Sequence[tuple[int, int]]
     hr: NDArray[np.uint8]
     lr: NDArray[np.uint8]
+
+
+class _Packed(TypedDict):
+    """Where one image lies in a pack."""
+
+    name: str
+    height: PositiveInt
+    width: PositiveInt
+    offset: NonNegativeInt
+    lr_offset: NonNegativeInt
+
+
+class _Index(TypedDict):
+    """The index of a pack: what it was made from, and its images."""
+
+    inputs: dict[str, Any]
+    images: list[_Packed]
+
+
+_INDEX = TypeAdapter(_Index)
+_REMEDY = "run `spsr prepare training` for this preset"
 
 
 @dataclass(frozen=True)
@@ -70,6 +93,7 @@ def pack(images: ImageSet, index: Path, *, processes: int | None = None, progres
     try:
         for part, length in zip(parts, (total, lr_total), strict=True):
             np.lib.format.open_memmap(part, mode="w+", dtype=np.uint8, shape=(length,)).flush()
+            _reserve(part)
         for done in for_each(partial(_write, parts[0], parts[1], images.crop), items, processes):
             progress(done, len(items), "training images")
         for part, name in zip(parts, ("hr", "lr"), strict=True):
@@ -85,6 +109,10 @@ def pack(images: ImageSet, index: Path, *, processes: int | None = None, progres
     return open_pack(index)
 
 
+def _read_index(index: Path) -> _Index:
+    return read_json(index, _INDEX, _REMEDY)
+
+
 def open_pack(index: Path) -> Pack:
     """The pack whose index file is `index` (or lies in the folder `index`), memory-mapped.
 
@@ -92,16 +120,14 @@ def open_pack(index: Path) -> Pack:
         InputError: there is none, or its pixel files are not those of the index.
     """
     index = index / "index.json" if index.is_dir() else index
+    images = _read_index(index)["images"]
     try:
-        images = json.loads(index.read_text(encoding="utf-8"))["images"]
         hr, lr = (np.load(index.with_name(f"{name}.npy"), mmap_mode="r") for name in ("hr", "lr"))
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{index}: no packed training images ({error}); run `spsr prepare training` for this preset"
-        ) from error
+    except Exception as error:  # numpy promises nothing about what a malformed header raises
+        raise InputError(f"{index}: its pixel files cannot be read ({error}); {_REMEDY}") from error
     pixels = sum(image["height"] * image["width"] * 3 for image in images)
-    if (hr.size, lr.size) != (pixels, pixels // SCALE**2):
-        raise InputError(f"{index}: hr.npy and lr.npy are of another pack; run `spsr prepare training` again")
+    if (hr.shape, lr.shape, hr.dtype, lr.dtype) != ((pixels,), (pixels // SCALE**2,), np.uint8, np.uint8):
+        raise InputError(f"{index}: hr.npy and lr.npy are of another pack; {_REMEDY}")
     return Pack(
         names=[image["name"] for image in images],
         sizes=[(image["height"], image["width"]) for image in images],
@@ -120,6 +146,17 @@ def without(pack: Pack, skipped: frozenset[int]) -> Pack:
         hr=np.concatenate([pack.hr[ends[i] : ends[i + 1]] for i in kept]),
         lr=np.concatenate([pack.lr[ends[i] // SCALE**2 : ends[i + 1] // SCALE**2] for i in kept]),
     )
+
+
+def _reserve(file: Path) -> None:
+    """Take the disk space of a file that is to be written through a memory map, where a full disk ends the process."""
+    if hasattr(os, "posix_fallocate"):
+        with file.open("r+b") as stream:
+            try:
+                os.posix_fallocate(stream.fileno(), 0, file.stat().st_size)
+            except OSError as error:
+                error.filename = str(file.parent)
+                raise
 
 
 def _plan(images: ImageSet) -> list[_Item]:
@@ -146,7 +183,7 @@ def _size(file: Path, crop: int | None) -> tuple[int, int]:
             width, height = opened.size
             if opened.getexif().get(_ORIENTATION) in _TURNED_BY_EXIF:
                 width, height = height, width
-    except (OSError, UnidentifiedImageError) as error:
+    except Exception as error:  # as in `read_rgb`
         raise InputError(f"{file}: not an image that can be read; replace the file") from error
     height, width = (crop, crop) if crop is not None else (height, width)
     if min(height, width) < SCALE:
@@ -174,7 +211,6 @@ def _inputs(images: ImageSet) -> dict[str, Any]:
 
 def _finished(index: Path, inputs: dict[str, Any]) -> bool:
     try:
-        same = json.loads(index.read_text(encoding="utf-8"))["inputs"] == inputs
-        return same and bool(open_pack(index).names)
-    except (OSError, ValueError, KeyError, InputError):
+        return _read_index(index)["inputs"] == inputs and bool(open_pack(index).names)
+    except InputError:
         return False

@@ -7,16 +7,49 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
+import PIL.Image
+from pydantic import ConfigDict, TypeAdapter
+from typing_extensions import TypedDict
 
 from spsr.config.config import CONFIGS
 from spsr.data import datasets
 from spsr.data.hashing import file_hash
 from spsr.data.registry import dataset
 from spsr.data.spectrum import THRESHOLD, steepness
-from spsr.files import write_text
+from spsr.files import read_json, write_text
 from spsr.images import RGB, crop_to_multiple, read_rgb
 from spsr.progress import Progress, silent
+
+
+class Image(TypedDict):
+    """What a passport says of an image, as far as others rely on it."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    name: str
+    file: str
+    sha256: str
+
+
+class Passport(TypedDict):
+    """What a passport says of a dataset, as far as others rely on it."""
+
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+
+    name: str
+    source: str
+    count: int
+    images: list[Image]
+    problems: list[str]
+
+
+_PASSPORT = TypeAdapter(Passport)
+
+
+def read_passport(file: Path) -> dict[str, Any]:
+    """The passport in a file; `InputError` if there is none, or it is damaged."""
+    found: Passport = read_json(file, _PASSPORT, "prepare or fetch the dataset again")
+    return dict(found)
 
 
 def pixel_hash(image: RGB) -> str:
@@ -68,7 +101,7 @@ def passport(
 
 def _image(registered: str | None, image: str, file: Path) -> dict[str, Any]:
     pixels = read_rgb(file)
-    with Image.open(file) as opened:
+    with PIL.Image.open(file) as opened:
         mode = opened.mode
     digest, fall = pixel_hash(pixels), steepness(pixels)
     expected = known_hashes().get((registered or "", image))

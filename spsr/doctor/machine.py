@@ -1,16 +1,17 @@
 """Checks of the machine at hand: environment, folders, weights, data, disk."""
 
 import importlib
-import json
 import os
 import platform
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from spsr.cluster.requests import read_plan
 from spsr.config import Config, resources
 from spsr.data import weights
 from spsr.doctor.finding import Finding
+from spsr.errors import InputError
 from spsr.pipeline import Pipeline
 
 _PACKAGES = ("torch", "torchvision", "lpips", "skimage", "mlflow", "snakemake")
@@ -97,9 +98,9 @@ def _disk(config: Config) -> Finding:
     free = shutil.disk_usage(config.layout.root).free / _GB
     plan = config.layout.root / "plan.json"
     try:
-        content = json.loads(plan.read_text(encoding="utf-8"))
+        content = read_plan(config)
         needed = (content["disk"] + content["disk_while_running"]) / _GB
-    except (OSError, ValueError, KeyError):
+    except InputError:
         remedy = f"run `spsr plan --configfile {config.path} --json > {plan}` to know what is needed"
         return Finding("disk", f"{free:.0f} GB free under {config.layout.root}", remedy, fatal=False)
     found = f"{free:.0f} GB free under {config.layout.root}, weights and checkpoints take {needed:.1f} GB"

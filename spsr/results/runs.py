@@ -5,12 +5,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from spsr.config import Config, Extractor, Method
 from spsr.config.run_folder import RunFolder
 from spsr.config.settings import NATURALNESS, Judge
-from spsr.errors import InputError
 from spsr.metrics import METRICS
 from spsr.pipeline.roster import belongs
 from spsr.results.scores import read_scores
@@ -77,14 +74,7 @@ class Run:
     @cached_property
     def record(self) -> dict[str, Any]:
         """The content of `run.yaml`; empty if nothing was trained."""
-        path = self.folder.record
-        if not self.trained or not path.is_file():
-            return {}
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except yaml.YAMLError as error:
-            raise InputError(f"{path}: not readable YAML; train {self.name} again with --restart") from error
-        return content if isinstance(content, dict) else {}
+        return (self.folder.read_record() or {}) if self.trained else {}
 
     @property
     def resolved(self) -> dict[str, Any]:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
-from spsr.config.strict import Strict, validate
-from spsr.config.yaml_source import Source
+from spsr.config.strict import Strict
 from spsr.errors import InputError
+from spsr.files import read_json
 from spsr.study.key import BLURRED, ORIGINAL, Key
 
 
@@ -38,9 +38,12 @@ class Ballot(Strict):
 
     format: Literal["spsr ballot 1"]
     study: str
-    rater: str = Field(min_length=1, max_length=60)
+    rater: str = Field(min_length=1, max_length=60, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")
     answers: tuple[Answer, ...] = Field(strict=False)
     checksum: str
+
+
+_BALLOT = TypeAdapter(Ballot)
 
 
 @dataclass(frozen=True)
@@ -81,11 +84,7 @@ def read_ballots(files: Sequence[Path], key: Key) -> Votes:
 
 
 def _read(path: Path, key: Key) -> Ballot:
-    try:
-        source = Source(path)
-    except InputError as error:
-        raise InputError(f"{path}: cannot be read as a ballot; give the files that raters saved, unchanged") from error
-    ballot = validate(Ballot, source.data, source)
+    ballot = read_json(path, _BALLOT, "cannot be read as a ballot; give the files that raters saved, unchanged")
     if ballot.study != key.study:
         raise InputError(f"{path}: is a ballot of another study; leave it out, or give that study's folder by --out")
     if ballot.checksum != checksum(ballot.study, ballot.rater, ballot.answers):

@@ -5,12 +5,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, TypeAdapter
 
-from spsr.config.strict import Strict, validate
-from spsr.config.yaml_source import Source
+from spsr.config.strict import Strict
 from spsr.errors import InputError
-from spsr.files import write_text
+from spsr.files import read_json, write_text
 
 ORIGINAL, BLURRED = "HR", "blurred HR"
 """What stands among the options of an attention check: nobody who looks prefers the second."""
@@ -62,6 +61,9 @@ class Key(Strict):
     trials: tuple[Trial, ...] = Field(strict=False, min_length=1)
 
 
+_KEY = TypeAdapter(Key)
+
+
 def make_key(preset: str, mark: str, methods: tuple[str, ...], trials: tuple[Trial, ...]) -> Key:
     """A key with its hash."""
     key = Key(study="", preset=preset, mark=mark, methods=methods, trials=trials)
@@ -77,8 +79,7 @@ def read_key(folder: Path, preset: str) -> Key:
     path = folder / "key.json"
     if not path.is_file():
         raise InputError(f"{path}: there is no such study; make one with `spsr study create`")
-    source = Source(path)
-    key = validate(Key, source.data, source)
+    key = read_json(path, _KEY, "restore the file that `spsr study create` wrote")
     if key.study != _digest(key):
         raise InputError(f"{path}: was edited; restore the file that `spsr study create` wrote")
     if key.preset != preset:

@@ -57,13 +57,8 @@ def write_record(folder: RunFolder, identity: dict[str, Any]) -> None:
 
 def read_identity(folder: RunFolder) -> dict[str, Any] | None:
     """The identity of the run in a folder, from `run.yaml` or else its newest checkpoint; none if there is no run."""
-    try:
-        content = yaml.safe_load(folder.record.read_text(encoding="utf-8"))
+    if (content := folder.read_record()) is not None:
         return {"settings": content["settings"], "inputs": content["inputs"]}
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except (yaml.YAMLError, KeyError, TypeError) as error:
-        raise InputError(f"{folder.record}: is not the record of a run; add --restart to move it aside") from error
     for path in checkpoints.found(folder.checkpoints):
         try:
             return json.loads(checkpoints.read_checkpoint(path)["identity"])

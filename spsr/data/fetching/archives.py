@@ -1,15 +1,22 @@
 """Reading zip and tar archives without trusting them."""
 
-import shutil
+import errno
+import io
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from spsr.data.hashing import SourceError
+from spsr.errors import InputError
+
+_MOST_MEMBERS = 200_000
+_MOST_EXPANSION, _SMALL = 20, 1 << 26
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -41,12 +48,26 @@ def members(archive: Path) -> Iterator[list[Member]]:
     try:
         if zipfile.is_zipfile(archive):
             with zipfile.ZipFile(archive) as opened:
-                yield [_zip_member(opened, info) for info in opened.infolist() if not info.is_dir()]
+                yield _counted(_zip_member(opened, info) for info in opened.infolist() if not info.is_dir())
         else:
             with tarfile.open(archive) as opened_tar:
-                yield list(_tar_members(opened_tar))
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+                yield _counted(_tar_members(opened_tar))
+    except (SourceError, InputError):
+        raise
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
         raise SourceError(f"not a readable archive ({error})") from error
+    except Exception as error:  # encryption, unknown methods, odd headers, corrupt streams: each has its own
+        raise SourceError(f"not a readable archive ({type(error).__name__}: {error})") from error
+
+
+def _counted(found: Iterator[Member]) -> list[Member]:
+    """All members, as long as they are no more than any data set has."""
+    listed = list(islice(found, _MOST_MEMBERS + 1))
+    if len(listed) > _MOST_MEMBERS:
+        raise SourceError(f"the archive holds more than {_MOST_MEMBERS} files")
+    return listed
 
 
 def _zip_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
@@ -74,12 +95,30 @@ def extract(archive: Path, target: Path, wanted: Callable[[PurePosixPath], bool]
     """
     with members(archive) as found:
         chosen = [member for member in found if wanted(member.path)]
+        _refuse_bomb(archive, chosen)
         for member in chosen:
             place = target.joinpath(*member.path.parts)
             place.parent.mkdir(parents=True, exist_ok=True)
             with member.open() as source, place.open("wb") as sink:
-                shutil.copyfileobj(source, sink, 1 << 20)
+                _copy(source, sink, member.size)
         return len(chosen)
+
+
+def _refuse_bomb(archive: Path, chosen: Sequence[Member]) -> None:
+    """Images and weights are compressed already: what says that it unpacks to far more is no data set."""
+    unpacked, most = sum(member.size for member in chosen), _MOST_EXPANSION * archive.stat().st_size + _SMALL
+    if unpacked > most:
+        raise SourceError(f"the archive would unpack to {unpacked} bytes, more than {most}")
+
+
+def _copy(source: IO[bytes], sink: IO[bytes], size: int) -> None:
+    """Copy a member, and no more than the size that the archive gives for it."""
+    left = size
+    while block := source.read(min(_BLOCK, left + 1)):
+        left -= len(block)
+        if left < 0:
+            raise SourceError("the archive holds a member larger than it says")
+        sink.write(block)
 
 
 def read_member(archive: Path, name: str) -> bytes:
@@ -88,6 +127,9 @@ def read_member(archive: Path, name: str) -> bytes:
     with members(archive) as found:
         for member in found:
             if member.path.parts == wanted or member.path.parts[1:] == wanted:
+                _refuse_bomb(archive, [member])
+                content = io.BytesIO()
                 with member.open() as stream:
-                    return stream.read()
+                    _copy(stream, content, member.size)
+                return content.getvalue()
     raise SourceError(f"{archive.name} holds no {name}")

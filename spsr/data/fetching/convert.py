@@ -1,6 +1,7 @@
 """Released weight files as tensors under torchvision's names, read without running anything of the file."""
 
 import io
+import math
 import pickle
 from collections import OrderedDict
 from collections.abc import Callable
@@ -12,7 +13,9 @@ import torch
 
 from spsr.data.hashing import SourceError
 from spsr.errors import InputError
-from spsr.tensors import read_torch
+from spsr.tensors import check_plain, read_torch
+
+_MOST_NUMBERS = 1 << 28
 
 Tensors = dict[str, torch.Tensor]
 
@@ -41,6 +44,8 @@ class _NumpyUnpickler(pickle.Unpickler):
 def _empty_array(kind: type, shape: tuple[int, ...], code: bytes) -> np.ndarray:
     if kind is not np.ndarray:
         raise SourceError("the pickle asks for a kind of array that weights do not need")
+    if any(shape) and math.prod(shape) > _MOST_NUMBERS:
+        raise SourceError(f"the pickle asks for an array of shape {shape}")
     return np.ndarray.__new__(np.ndarray, shape, code.decode() if isinstance(code, bytes) else code)
 
 
@@ -130,10 +135,14 @@ def convert(path: Path, form: str) -> Tensors:
     """
     try:
         tensors = _CONVERSIONS[form](path)
+        for name, tensor in tensors.items():
+            check_plain(name, tensor)
         kept = {
             name: tensors[name].detach().clone() for name in sorted(tensors) if not name.endswith("num_batches_tracked")
         }
-    except (KeyError, AttributeError, ValueError, TypeError) as error:
+    except SourceError:
+        raise
+    except Exception as error:  # a file of another network leads anywhere
         raise SourceError(f"does not hold the tensors of this network ({type(error).__name__}: {error})") from error
     if not kept:
         raise SourceError("does not hold the tensors of this network")

@@ -1,12 +1,13 @@
 """One file over http(s): resumed where the server can, tried again where that may help."""
 
+import errno
 import hashlib
 import http.client
 import socket
 import time
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from spsr import __version__
@@ -17,6 +18,14 @@ ATTEMPTS = 4
 CONNECT_ATTEMPTS = 2
 _TIMEOUT = 20.0
 _BLOCK = 1 << 18
+MOST_BYTES = 64 << 30
+"""Of a file whose size the registry does not know; the largest dataset has 8 GB."""
+
+SLOWEST, GRACE = 2_000.0, 60.0
+"""Bytes a second that a transfer must bring on the mean, after so many seconds."""
+
+LONGEST = 24 * 3600.0
+"""Seconds of a transfer in all."""
 _TRANSIENT_STATUS = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -38,6 +47,18 @@ class _Transfer:
 
     resumable: bool = False
     total: int | None = None
+    began: float = field(default_factory=time.monotonic)
+    received: int = 0
+
+    def check(self, have: int, most: int) -> None:
+        """`SourceError` if there is more than there should be, or it does not come."""
+        if have > most:
+            raise SourceError(f"gives more than {most} bytes, and was left")
+        spent = time.monotonic() - self.began
+        if spent > LONGEST:
+            raise SourceError(f"took more than {LONGEST / 3600:.0f} hours, and was left")
+        if spent > GRACE and self.received < SLOWEST * spent:
+            raise SourceError(f"brought {self.received} bytes in {spent:.0f} s, and was left")
 
 
 def download(
@@ -83,6 +104,9 @@ def download(
             partial.unlink(missing_ok=True)
             raise
         except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                error.filename = str(partial)
+                raise
             partial.unlink(missing_ok=True)
             raise SourceError(f"cannot be written ({error.strerror or error})") from error
 
@@ -98,25 +122,33 @@ def _attempt(url: str, partial: Path, transfer: _Transfer, size: int | None, lab
                 have = 0
             transfer.resumable = answer.status == 206 or answer.headers.get("Accept-Ranges") == "bytes"
             announced = answer.headers.get("Content-Length")
-            transfer.total = have + int(announced) if announced else None
+            transfer.total = have + int(announced) if announced and announced.isdecimal() else None
             if size is not None and transfer.total is not None and transfer.total != size:
                 raise SourceError(f"truncated or another file: {transfer.total} bytes instead of {size}")
             if "text/html" in answer.headers.get("Content-Type", ""):
                 raise SourceError("gave a web page instead of the file")
-            _receive(answer, partial, have, transfer, label, progress)
+            _receive(answer, partial, have, transfer, size or MOST_BYTES, label, progress)
     except urllib.error.HTTPError as error:
         if error.code == 416 and have:
             partial.unlink()
             raise _TransientError("the partial file did not fit the server's") from error
         if error.code in _TRANSIENT_STATUS:
-            raise _TransientError(f"HTTP {error.code} {error.reason}") from error
-        raise SourceError(f"HTTP {error.code} {error.reason}") from error
+            raise _TransientError(_status(error)) from error
+        raise SourceError(_status(error)) from error
     except urllib.error.URLError as error:
         if isinstance(error.reason, socket.gaierror):
             raise SourceError("host name cannot be resolved (no network?)") from error
         raise _NoConnectionError(f"no connection ({error.reason})") from error
     except (TimeoutError, ConnectionError, http.client.HTTPException) as error:
         raise _TransientError(f"the connection broke ({type(error).__name__})") from error
+    except ValueError as error:
+        raise SourceError("is no address, or gave an answer that is not HTTP") from error
+
+
+def _status(error: urllib.error.HTTPError) -> str:
+    """`HTTP 404 Not Found`, without what a server may have put into it for a terminal."""
+    said = "".join(char for char in str(error.reason) if char.isprintable())
+    return f"HTTP {error.code} {said[:100]}"
 
 
 def _starts_at(answer: http.client.HTTPResponse, offset: int) -> bool:
@@ -128,14 +160,18 @@ def _receive(
     partial: Path,
     have: int,
     transfer: _Transfer,
+    most: int,
     label: str,
     progress: Progress,
 ) -> None:
     with partial.open("ab" if have else "wb") as stream:
         progress(have, transfer.total or 0, label)
-        while block := answer.read(_BLOCK):
+        # `read1` gives what has come; `read` would wait for a whole block, however slowly a server drips.
+        while block := answer.read1(_BLOCK):
             stream.write(block)
             have += len(block)
+            transfer.received += len(block)
+            transfer.check(have, most)
             progress(have, transfer.total or 0, label)
     if transfer.total is not None and have < transfer.total:
         raise _TransientError(f"truncated at {have} of {transfer.total} bytes")

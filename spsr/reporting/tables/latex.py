@@ -1,5 +1,7 @@
 """A table as LaTeX with booktabs: best in red and bold, second best in blue and underlined, as in the paper."""
 
+import re
+
 from spsr.reporting.tables.filled import FOREIGN, REMARK, Cell, FilledTable
 from spsr.reporting.tables.grid import grid
 from spsr.reporting.tables.notes import DAGGER, LIKE_PARENT, marks_behind, notes
@@ -54,8 +56,13 @@ def escape(text: str) -> str:
     return "".join(parts) + (f"$^{{{raised}}}$" if raised else "")
 
 
+def _as_label(name: str) -> str:
+    """A name as the word of a `\\label`, which takes letters, digits and few signs."""
+    return re.sub(r"[^\w.-]", "-", name, flags=re.ASCII)
+
+
 def _number(text: str) -> str:
-    return f"${text}$" if text[0] in "+-" else escape(text)
+    return f"${escape(text)}$" if text[0] in "+-" else escape(text)
 
 
 def to_latex(filled: FilledTable) -> str:
@@ -79,7 +86,7 @@ def to_latex(filled: FilledTable) -> str:
             r"\begin{table*}",
             r"\centering",
             rf"\caption{{{escape(filled.table.title)}}}",
-            rf"\label{{tab:{filled.name}}}",
+            rf"\label{{tab:{_as_label(filled.name)}}}",
             r"\resizebox{\ifdim\width>\textwidth\textwidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
             r"\toprule",

@@ -6,7 +6,7 @@ from spsr.reporting.tables.notes import marks_behind, notes
 
 
 def _escape(text: str) -> str:
-    for character in "\\|*_<>":
+    for character in "\\|*_<>[]`&":
         text = text.replace(character, f"\\{character}")
     return " ".join(text.split())
 
