@@ -192,7 +192,7 @@ def read_json(path: Path, kind: TypeAdapter[Content], remedy: str) -> Content:
     if len(content) > _MOST_BYTES:
         raise InputError(f"{path}: larger than {_MOST_BYTES >> 20} MiB, which no such file is; {remedy}")
     try:
-        return kind.validate_json(content, strict=True)
+        return kind.validate_json(content)
     except ValidationError as error:
         raise InputError(f"{path}: {_first_of(error)}; {remedy}") from error
 
@@ -224,7 +224,7 @@ def read_lines(path: Path, kind: TypeAdapter[Content], remedy: str | None = None
     entries = []
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True), start=1):
         try:
-            entries.append(kind.validate_json(line, strict=True))
+            entries.append(kind.validate_json(line))
         except ValidationError as error:
             if remedy is not None and line.endswith(b"\n"):
                 raise InputError(f"{path}:{number}: {_first_of(error)}; {remedy}") from error

@@ -7,13 +7,16 @@ PYTHONPATH). So a checkpoint, which stores the reference to its network, can nam
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
-from collections.abc import Iterable
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
-from spsr.errors import InputError
+from spsr.errors import InputError, RunFailed, Stopped
 
 
 def is_reference(name: str) -> bool:
@@ -60,9 +63,9 @@ def named(reference: str) -> Any:
     place, _, name = reference.partition(":")
     try:
         module = _run(file) if place.endswith(".py") else importlib.import_module(place)
-    except InputError:
+    except (InputError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:  # also one that exits
         raise InputError(f"'{reference}': {file} fails when it is imported: {_one_line(error)}") from error
     if not hasattr(module, name):
         raise InputError(f"'{reference}': {file} has no '{name}'; it has {_listed(vars(module))}")
@@ -87,7 +90,53 @@ def _run(file: Path) -> ModuleType:
     return module
 
 
-def _one_line(error: Exception) -> str:
+class OwnCodeFailed(RunFailed):
+    """Code of one's own raised, ended the process or changed its input; the message names its file and line."""
+
+
+@contextmanager
+def running(reference: str, *unchanged: Any) -> Iterator[None]:
+    """Run code of one's own in this block.
+
+    Args:
+        reference: what leads to it.
+        unchanged: tensors that it is given and must leave as they are.
+
+    Raises:
+        OwnCodeFailed: it raises, exits, or changes one of these; one line with file, line and function.
+    """
+    versions = [tensor._version for tensor in unchanged]
+    leave = os._exit
+    os._exit = _refuse_exit  # type: ignore[assignment]
+    try:
+        yield
+    except (InputError, OwnCodeFailed, KeyboardInterrupt, MemoryError, Stopped):
+        raise
+    except BaseException as error:
+        if type(error).__name__ == "OutOfMemoryError":
+            raise
+        raise OwnCodeFailed(f"'{reference}': {_place(error, reference)}: {_one_line(error)}; correct it") from error
+    finally:
+        os._exit = leave
+    if versions != [tensor._version for tensor in unchanged]:
+        raise OwnCodeFailed(
+            f"'{reference}': changes its input in place, which others use too; work on a copy (`.clone()`)"
+        )
+
+
+def _refuse_exit(code: int) -> NoReturn:
+    raise SystemExit(f"os._exit({code})")
+
+
+def _place(error: BaseException, reference: str) -> str:
+    """File, line and function of the innermost call in the code that the reference names; else of the innermost."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = source_file(reference).resolve()
+    frame = next((frame for frame in reversed(frames) if Path(frame.filename).resolve() == own), frames[-1])
+    return f"{frame.filename}:{frame.lineno}, in {frame.name}"
+
+
+def _one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 

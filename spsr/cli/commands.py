@@ -1,10 +1,13 @@
 """The commands of `spsr` by name; a command's module is imported when the command is called."""
 
+import traceback
 from importlib import import_module
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from spsr.errors import RunFailed
 
 COMMANDS = {
     "methods": "List every method: what it is a delta of, its losses, what it starts from, and the tables that hold "
@@ -41,6 +44,17 @@ class Commands(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands = {name: _Named(name, help=line) for name, line in COMMANDS.items()}
+
+    def invoke(self, ctx: Any) -> Any:
+        """Call a command. None of ours ends the program itself: where one ends, code of one's own did it."""
+        try:
+            return super().invoke(ctx)
+        except SystemExit as error:
+            if isinstance(error.__context__, BrokenPipeError):
+                raise error.__context__ from None
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{frame.filename}:{frame.lineno}, in {frame.name}"
+            raise RunFailed(f"{place}: ended the program (exit {error.code}) before its work was done") from error
 
 
 class _Named(TyperCommand):

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from spsr import models
-from spsr.cli.options import Configfile, Seed
+from spsr.cli.options import Configfile, Seed, TrustCode
 from spsr.config import load
 from spsr.data.hashing import file_hash
 from spsr.errors import InputError, naming
@@ -26,6 +26,7 @@ def export(
         typer.Option("--layout", help="Names of the tensors: the authors' (default), as spandrel reads it, or ours."),
     ] = None,
     onnx: Annotated[bool, typer.Option("--onnx", help="Write ONNX for images of any size instead of weights.")] = False,
+    trust_code: TrustCode = None,
     configfile: Configfile = None,
     seed: Seed = 0,
 ) -> None:
@@ -34,12 +35,12 @@ def export(
         raise InputError("export: --onnx writes no weights under names; leave --layout out")
     if Path(what).suffix:
         file = Path(what)
-        network = models.from_checkpoint(file)
+        network = models.from_checkpoint(file, code=trust_code or [])
         card = card_of_file(file, network)
     else:
         config = load(configfile)
         file = weights_file(config, what, seed)
-        network = models.from_checkpoint(file)
+        network = models.from_checkpoint(file, code=config.method(what).code)
         card = card_of_method(config, what, seed, file, network)
     check_outputs({"--out": out}, [file])
     with naming(file):

@@ -42,3 +42,7 @@ RestartChanged = Annotated[
     bool,
     typer.Option("--restart-changed", help="As --restart, but only if the configuration of the earlier run differs."),
 ]
+TrustCode = Annotated[
+    list[str] | None,
+    typer.Option("--trust-code", help="Code of one's own that the checkpoint may run: folder/file.py:Name."),
+]

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from spsr import models
-from spsr.cli.options import Configfile, Seed
+from spsr.cli.options import Configfile, Seed, TrustCode
 from spsr.cli.progress_bar import progress_bar
 from spsr.config import load
 from spsr.errors import InputError
@@ -19,10 +19,7 @@ def upscale(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results (PNG, named as the inputs).")],
     method: Annotated[str | None, typer.Option("--method", "-m", help="A method of the preset that has run.")] = None,
     checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Anyone's checkpoint file.")] = None,
-    trust_code: Annotated[
-        list[str] | None,
-        typer.Option("--trust-code", help="Code of one's own that the checkpoint may run: folder/file.py:Name."),
-    ] = None,
+    trust_code: TrustCode = None,
     bicubic: Annotated[bool, typer.Option("--bicubic", help="Bicubic interpolation.")] = False,
     from_hr: Annotated[
         bool, typer.Option("--from-hr", help="The inputs are HR images; make the LR images from them first.")

@@ -7,6 +7,7 @@ from spsr.config import Term
 from spsr.errors import InputError
 from spsr.losses.comparisons import Measured
 from spsr.losses.views import Views
+from spsr.plugins import running
 
 
 class CustomLoss:
@@ -28,8 +29,9 @@ class CustomLoss:
             raise InputError(f"'{term.view}': is no function; name one that takes the views and returns a loss")
 
     def __call__(self, views: Views) -> Measured:
-        """Call the function; `InputError` if it returns no scalar with a gradient."""
-        loss = self._function(views)
+        """Call the function; `InputError` if it returns no scalar with a gradient, `OwnCodeFailed` if it fails."""
+        with running(self.term.view, *views.images):
+            loss = self._function(views)
         if not isinstance(loss, Tensor) or loss.ndim != 0 or not loss.requires_grad:
             shown = f"a tensor of shape {list(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
             raise InputError(

@@ -42,6 +42,11 @@ class Views:
         self._extractor = extractor
         self._computed: dict[tuple[Side, object], Tensor] = {}
 
+    @property
+    def images(self) -> tuple[Tensor, ...]:
+        """The originals and the generated images."""
+        return tuple(self._images.values())
+
     def view(self, side: Side, name: str) -> Tensor:
         """A view by its name in the configuration."""
         if name == "image":

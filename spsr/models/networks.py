@@ -7,7 +7,9 @@ projects' files for its network is found through this table too.
 import difflib
 import importlib
 import inspect
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -58,11 +60,13 @@ def build(name: str, **size: Any) -> nn.Module:
         if key not in parameters:
             raise InputError(f"network '{name}': unknown size '{key}'{_suggestion(key, list(parameters))}")
         _check_size(name, key, value, parameters[key].annotation)
-    network = network_class(**size)
+    with plugins.running(name) if plugins.is_reference(name) else nullcontext():
+        network = network_class(**size)
     vars(network)["architecture"] = name
     vars(network)["size"] = {key: size.get(key, parameter.default) for key, parameter in parameters.items()}
     if plugins.is_reference(name):
         _check_output(name, network)
+        _check_storable(name, network)
     return network
 
 
@@ -131,7 +135,9 @@ def _check_output(reference: str, network: nn.Module) -> None:
     try:
         with torch.no_grad():
             output = network(torch.zeros(1, 3, 16, 16))
-    except Exception as error:
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except BaseException as error:  # also one that exits
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"network '{reference}': fails on an image of 1x3x16x16: {said}") from error
     sr = output[0] if isinstance(output, tuple | list) and output else output
@@ -139,6 +145,20 @@ def _check_output(reference: str, network: nn.Module) -> None:
         shown = "x".join(map(str, sr.shape)) if isinstance(sr, Tensor) else type(sr).__name__
         raise InputError(f"network '{reference}': makes {shown} of an image of 1x3x16x16; 1x3x64x64 is needed")
     network.train()
+
+
+def _check_storable(reference: str, network: nn.Module) -> None:
+    """See that a generator of one's own can be written down, before it is trained."""
+    size = vars(network)["size"]
+    try:
+        described = json.loads(json.dumps(size, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"network '{reference}': its sizes cannot be written down ({error}); use numbers") from error
+    if described != size:
+        raise InputError(f"network '{reference}': its sizes are other ones once they are read back; use numbers")
+    places = [tensor.untyped_storage()._cdata for tensor in network.state_dict().values()]
+    if len(set(places)) < len(places):
+        raise InputError(f"network '{reference}': two of its tensors are one, which no file keeps; give each its own")
 
 
 def _suggestion(word: str, known: Sequence[str]) -> str:

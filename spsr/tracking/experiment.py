@@ -4,9 +4,11 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from spsr.config import Config
+from spsr.errors import InputError
 from spsr.files import atomic_path
 from spsr.results.curves import Points
 
@@ -52,15 +54,26 @@ def experiment_name(config: Config) -> str:
 
 def runs_page(config: Config, port: int) -> str:
     """Address of the preset's runs on a server on this machine."""
-    with closing(sqlite3.connect(f"file:{database(config)}?mode=ro", uri=True)) as store:
-        query = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'active'"
-        row = store.execute(query, (experiment_name(config),)).fetchone()
+    query = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'active'"
+    row = _query(database(config), query, experiment_name(config))
     return f"http://127.0.0.1:{port}" + (f"/#/experiments/{row[0]}/runs" if row else "")
+
+
+def _query(path: Path, query: str, *values: str) -> Any:
+    """The first row that a store answers; `InputError` if the file is none."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as store:
+            return store.execute(query, values).fetchone()
+    except sqlite3.Error as error:
+        raise InputError(
+            f"{path}: no store of MLflow ({error}); move it away, and `spsr track` makes it again"
+        ) from error
 
 
 def create_store(path: Path) -> None:
     """Make an empty store if there is none; one that could not be made completely never appears."""
     if path.exists():
+        _query(path, "PRAGMA schema_version")
         return
     from mlflow import MlflowClient
 

@@ -16,6 +16,7 @@ from spsr.files import alone
 from spsr.progress import Progress, silent
 from spsr.results.curves import thinned
 from spsr.results.runs import Run, finished_runs
+from spsr.tracking.contact import check_address, first_contact, told
 from spsr.tracking.content import (
     CONTENT_TAG,
     content_of,
@@ -80,7 +81,9 @@ def track(config: Config, progress: Progress = silent) -> Imported:
     uri = tracking_uri(config)
     runs = finished_runs(config)
     local = not os.environ.get("MLFLOW_TRACKING_URI")
-    with alone(config.layout.tracking / ".lock") if local else nullcontext():
+    if not local:
+        check_address(uri)
+    with alone(config.layout.tracking / ".lock") if local else nullcontext(), told(uri, _remedy(config, local)):
         client = _client(config, local)
         experiment = experiment_id(client, config, local)
         known = {run.info.run_name: run for run in all_runs(client, experiment)}
@@ -96,13 +99,28 @@ def track(config: Config, progress: Progress = silent) -> Imported:
 
 def _client(config: Config, local: bool) -> "MlflowClient":
     if not local:
-        from mlflow import MlflowClient
+        import mlflow  # noqa: F401 - takes seconds, which the store has not to answer for
 
-        return MlflowClient(tracking_uri(config))
+        uri = tracking_uri(config)
+        return first_contact(uri, lambda: _reached(uri), _remedy(config, local))
     from spsr.tracking.local_client import LocalClient
 
     create_store(database(config))
     return LocalClient(database(config))
+
+
+def _reached(uri: str) -> "MlflowClient":
+    from mlflow import MlflowClient
+
+    client = MlflowClient(uri)
+    client.search_experiments(max_results=1)
+    return client
+
+
+def _remedy(config: Config, local: bool) -> str:
+    if local:
+        return f"move {database(config)} away, and `spsr track` imports everything again"
+    return "see to the server, or unset MLFLOW_TRACKING_URI; then run `spsr track` again"
 
 
 def _log_report(client: "MlflowClient", experiment: str, config: Config, known: "MlflowRun | None") -> None:

@@ -9,6 +9,7 @@ import torch
 
 from spsr.config.run_folder import RunFolder
 from spsr.errors import InputError, RunFailed, Stopped
+from spsr.plugins import OwnCodeFailed
 from spsr.progress import Progress
 from spsr.training import distributed, events, record
 from spsr.training.debug.autopsy import diagnosis
@@ -111,6 +112,8 @@ class _Loop:
             most = AUTOPSY_SECONDS * (self.state.step - first + 1) / (perf_counter() - began)
             said = diagnosis(self.task, self.folder.checkpoints, self.seed, failure, most)
             raise RunFailed(said) from failure
+        except OwnCodeFailed as error:
+            raise RunFailed(f"{self.folder.path}: step {self.state.step}: {error}") from error
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not is_exhaustion(error):
                 raise

@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from spsr.config import Compute, Config
 from spsr.config.settings import NATURALNESS
+from spsr.errors import InputError
 from spsr.files import read_lines
 from spsr.images import SCALE
 from spsr.models import build
 from spsr.models.flops import forward_backward_flops, forward_flops
+from spsr.plugins import OwnCodeFailed
 from spsr.training.frozen import fresh_frozen
 from spsr.training.memory import counting_saved_tensors
 from spsr.training.objective import build_objective, replicas
@@ -75,9 +78,12 @@ class Step:
         return json.dumps({"step": json.loads(self.what)} | asdict(self.count()))
 
 
+_LINE = TypeAdapter(dict[str, Any])
+
+
 @cache
 def _known() -> dict[str, StepCost]:
-    return {_text(line.pop("step")): StepCost(**line) for line in read_lines(COUNTED)}
+    return {_text(line.pop("step")): StepCost(**line) for line in read_lines(COUNTED, _LINE)}
 
 
 def _text(what: dict[str, Any]) -> str:
@@ -134,9 +140,9 @@ def step_flops(config: Config, name: str) -> int:
 class _EmptyPatches:
     """Batches of the right shape without content."""
 
-    def __init__(self, patch: int, samples: int) -> None:
-        hr = torch.empty(samples, 3, patch, patch, device="meta")
-        lr = torch.empty(samples, 3, patch // SCALE, patch // SCALE, device="meta")
+    def __init__(self, patch: int, samples: int, device: str) -> None:
+        hr = torch.zeros(samples, 3, patch, patch, device=device)
+        lr = torch.zeros(samples, 3, patch // SCALE, patch // SCALE, device=device)
         self._batch = Batch(lr, hr, ())
 
     def draw(self, step: int) -> Batch:
@@ -153,15 +159,23 @@ def training_cost(config: Config, name: str, *, share_forward: bool | None = Non
         share_forward: whether the generator's loss and the discriminators' own share forward passes of the
             discriminators. By default as this preset trains.
     """
+    try:
+        return _counted(config, name, share_forward, "meta")
+    except (OwnCodeFailed, InputError):
+        with torch.random.fork_rng(devices=[]):  # It reads a value (`.item()`), and tensors without content have none.
+            return _counted(config, name, share_forward, "cpu")
+
+
+def _counted(config: Config, name: str, share_forward: bool | None, device: str) -> StepCost:
     compute = config.preset.compute
     share_forward = not compute.compile if share_forward is None else share_forward
     config = replace(config, preset=config.preset.model_copy(update={"compute": Compute()}))
     method, samples = config.method(name), replicas(config, name)
     schedule, size = config.schedule(method.schedule), config.generator_size(name)
-    with torch.device("meta"):
+    with torch.device(device):
         generator = build(method.generator.name if method.generator else "", **size)
-        objective = build_objective(config, name, 0, fresh_frozen(config, name), "meta", share_forward=share_forward)
-    patches = _EmptyPatches(schedule.patch, samples)
+        objective = build_objective(config, name, 0, fresh_frozen(config, name), device, share_forward=share_forward)
+    patches = _EmptyPatches(schedule.patch, samples, device)
     task = SuperResolutionTask(generator, objective, patches, schedule)
     for optimiser in task.optimisers():
         optimiser.step = _nothing  # type: ignore[assignment,method-assign]

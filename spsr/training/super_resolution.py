@@ -9,6 +9,7 @@ from torch.optim import Optimizer
 
 from spsr.config import Compute, Schedule
 from spsr.losses import Objective
+from spsr.plugins import OwnCodeFailed, is_reference, running
 from spsr.training.optimiser import adam, set_learning_rate
 from spsr.training.patches import Batch
 
@@ -60,6 +61,8 @@ class SuperResolutionTask:
         conditional = getattr(generator, "conditional_parameters", tuple)
         self.optimiser = adam(self._parameters, faster=conditional(), factor=CONDITIONAL_FACTOR)
         self._sampler = sampler
+        name = vars(generator).get("architecture", "")
+        self._own = name if is_reference(name) else ""
         self._schedule = schedule
         fusion = getattr(generator, "fusion", None)
         self._first = frozenset(fusion.parameters() if fusion is not None else conditional())
@@ -81,12 +84,18 @@ class SuperResolutionTask:
         """One step of the generator and of every discriminator on `batch`."""
         lr, hr = (image.contiguous(memory_format=self._memory_format) for image in (batch.lr, batch.hr))
         with self._autocast(lr.device):
-            output = self._forward(lr)
-            sr, branch = output if isinstance(output, tuple) else (output, None)
+            with running(self._own, lr) if self._own else nullcontext():
+                output = self._forward(lr)
+            sr, branch = output if isinstance(output, tuple | list) else (output, None)
+            if sr.shape != hr.shape:
+                raise OwnCodeFailed(
+                    f"the generator makes {list(sr.shape)} where {list(hr.shape)} is needed; correct it"
+                )
             views = self.objective.views(hr, sr.float(), branch)
             loss, logged = self.objective.generator_loss(views)
         self.optimiser.zero_grad()
-        loss.backward()
+        with running(self._own) if self._own else nullcontext():
+            loss.backward()
         self.optimiser.step()
         for adversarial in self.objective.adversarial:
             with self._autocast(lr.device):
