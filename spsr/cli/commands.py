@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from spsr.cli.failures import CLOSED
 from spsr.errors import RunFailed
 
 COMMANDS = {
@@ -49,9 +50,11 @@ class Commands(TyperGroup):
         """Call a command. None of ours ends the program itself: where one ends, code of one's own did it."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:
+            raise RunFailed(CLOSED) from None
         except SystemExit as error:
             if isinstance(error.__context__, BrokenPipeError):
-                raise error.__context__ from None
+                raise RunFailed(CLOSED) from None
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{frame.filename}:{frame.lineno}, in {frame.name}"
             raise RunFailed(f"{place}: ended the program (exit {error.code}) before its work was done") from error

@@ -3,6 +3,8 @@
 import errno
 import os
 
+CLOSED = "whoever read the output has closed it, and the command ended early; read it to its end"
+
 _REMEDIES = {
     errno.EROFS: "read-only; choose a place you can write to",
     errno.ENOSPC: "no space left on the disk; free some and run the same command again",
@@ -18,7 +20,7 @@ _REMEDIES = {
     errno.ELOOP: "symbolic links that lead in a circle; remove one of them",
     errno.EMFILE: "too many open files; raise the limit (ulimit -n)",
     errno.ENOMEM: "no memory left; close other programs, or ask for more",
-    errno.EPIPE: "whoever read the output has closed it, and the command ended early; read it to its end",
+    errno.EPIPE: CLOSED,
     errno.ETXTBSY: "is a program that runs; end it first",
     errno.EBUSY: "is in use; wait for whoever uses it, and run the same command again",
 }

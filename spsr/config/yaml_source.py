@@ -11,7 +11,7 @@ from spsr.errors import InputError
 
 Place = tuple[str | int, ...]
 
-MOST_BYTES, MOST_DEPTH, MOST_VALUES = 1 << 19, 32, 50_000
+MOST_BYTES, MOST_DEPTH, MOST_VALUES = 1 << 17, 32, 10_000
 """More than any configuration or record has; values that an alias repeats count each time."""
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
