@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
-from spsr.errors import InputError, RunFailed, Stopped
+from spsr.errors import InputError, RunFailed, Stopped, Terminated
 
 
 def is_reference(name: str) -> bool:
@@ -63,7 +63,7 @@ def named(reference: str) -> Any:
     place, _, name = reference.partition(":")
     try:
         module = _run(file) if place.endswith(".py") else importlib.import_module(place)
-    except (InputError, KeyboardInterrupt):
+    except (InputError, KeyboardInterrupt, Terminated):
         raise
     except BaseException as error:  # also one that exits
         raise InputError(f"'{reference}': {file} fails when it is imported: {_one_line(error)}") from error
@@ -110,7 +110,7 @@ def running(reference: str, *unchanged: Any) -> Iterator[None]:
     os._exit = _refuse_exit  # type: ignore[assignment]
     try:
         yield
-    except (InputError, OwnCodeFailed, KeyboardInterrupt, MemoryError, Stopped):
+    except (InputError, OwnCodeFailed, KeyboardInterrupt, MemoryError, Stopped, Terminated):
         raise
     except BaseException as error:
         if type(error).__name__ == "OutOfMemoryError":

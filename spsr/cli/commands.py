@@ -8,7 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from spsr.cli.failures import CLOSED
-from spsr.errors import RunFailed
+from spsr.errors import RunFailed, Terminated
 
 COMMANDS = {
     "methods": "List every method: what it is a delta of, its losses, what it starts from, and the tables that hold "
@@ -52,6 +52,8 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise RunFailed(CLOSED) from None
+        except Terminated:
+            raise
         except SystemExit as error:
             if isinstance(error.__context__, BrokenPipeError):
                 raise RunFailed(CLOSED) from None

@@ -1,6 +1,7 @@
 """Training images decoded once into flat memory-mapped arrays, with the LR image of each whole HR image."""
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial

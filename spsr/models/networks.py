@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from spsr import plugins
-from spsr.errors import InputError
+from spsr.errors import InputError, Terminated
 from spsr.models.key_layout import KeyLayout, Recognised
 
 GENERATORS = {
@@ -135,7 +135,7 @@ def _check_output(reference: str, network: nn.Module) -> None:
     try:
         with torch.no_grad():
             output = network(torch.zeros(1, 3, 16, 16))
-    except (KeyboardInterrupt, MemoryError):
+    except (KeyboardInterrupt, MemoryError, Terminated):
         raise
     except BaseException as error:  # also one that exits
         said = " ".join(f"{type(error).__name__}: {error}".split())
