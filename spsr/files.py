@@ -17,9 +17,6 @@ from spsr.errors import InputError
 
 Content = TypeVar("Content")
 
-FACTS = TypeAdapter(dict[str, str])
-"""What is recorded of something, as texts by name."""
-
 _STEM_BYTES = 200
 _MOST_BYTES = 1 << 26
 

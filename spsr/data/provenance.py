@@ -3,14 +3,18 @@
 import json
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from spsr.config.layout import resources
-from spsr.files import write_text
+from spsr.files import read_json, write_text
+
+_FACTS = TypeAdapter(dict[str, str])
 
 
 def read_provenance(kind: str, name: str) -> dict[str, str]:
-    """What `write_provenance` wrote of the entry `name` of `weights` or `datasets`; {} if it was never fetched."""
+    """What `write_provenance` wrote of an entry of `weights` or `datasets`; {} without one, `InputError` if damaged."""
     file = _file(kind, name)
-    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+    return read_json(file, _FACTS, f"remove it, and run `spsr fetch {name}` again") if file.is_file() else {}
 
 
 def write_provenance(kind: str, name: str, content: dict[str, str]) -> None:
