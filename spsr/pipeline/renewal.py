@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from spsr.config import Config
 from spsr.config.training_settings import as_of_now, differences
 from spsr.data import weights
 from spsr.data.hashing import file_hash
 from spsr.data.inputs import Input, training_inputs
+from spsr.errors import InputError
 
 WORD = "restart_changed"
 
@@ -52,10 +51,12 @@ def renewals(config: Config, names: Iterable[str]) -> list[Renewal]:
         for seed in config.seeds(name):
             folder = config.layout.run(name, seed)
             try:
-                record = yaml.safe_load(folder.record.read_text(encoding="utf-8"))
-                old, read = as_of_now(record["settings"]), dict(record["inputs"])
-            except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+                record = folder.read_record()
+            except InputError:
                 continue
+            if record is None:
+                continue
+            old, read = as_of_now(record["settings"]), record["inputs"]
             reasons = differences(old, config.training_settings(name, seed).plain())
             for needed in training_inputs(config, name):
                 if (needed.run, needed.seed) in found:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from spsr.data.passport import read_passport
 from spsr.results.runs import Run
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def inputs_of(run: Run) -> "list[DatasetInput]":
     for dataset in run.score_files:
         path = run.config.layout.passport(dataset)
         if path.is_file():
-            passport = json.loads(path.read_text(encoding="utf-8"))
+            passport = read_passport(path)
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             found.append(_input(dataset, "evaluation", digest, str(path.parent), {"images": passport["count"]}))
     return found

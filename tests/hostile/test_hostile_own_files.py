@@ -22,7 +22,7 @@ from spsr.results.curves import curves
 from spsr.results.status import read_progress
 from spsr.study.ballots import read_ballots
 from spsr.study.key import Key, Option, Trial, make_key, read_key, write_key
-from spsr.tracking.experiment import create_store, page
+from spsr.tracking.experiment import create_store, runs_page
 
 DAMAGE: dict[str, bytes] = {
     "nothing": b"",
@@ -226,7 +226,7 @@ def test_the_store_of_mlflow(content: bytes, config: Config) -> None:
     file.parent.mkdir(parents=True)
     file.write_bytes(content)
     with pytest.raises(InputError, match=r"mlflow\.db: no store of MLflow"):
-        page(config, 5000)
+        runs_page(config, 5000)
     if content:
         with pytest.raises(InputError, match=r"mlflow\.db: no store of MLflow"):
             create_store(file)
