@@ -64,7 +64,7 @@ def test_each_method_and_seed_is_a_run_with_configuration_curves_scores_and_tags
     run = found["spsr_g_wo_gb-seed0"]
     assert run.info.status == "FINISHED"
     assert run.data.params["losses.pixel.gradient"] == "0.01"
-    assert run.data.params["schedule.iterations"] == "20"
+    assert run.data.params["schedule.iterations"] == str(toy.preset.schedules["gan"].iterations)
     assert run.data.tags["tables"] == "table2"
     assert run.data.tags["table2"] == "yes"
     assert run.data.tags["parent"] == "spsr_g"
