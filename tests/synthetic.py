@@ -15,15 +15,28 @@ from spsr.images import write_png
 BENCHMARKS = ("Set5", "Set14", "BSD100", "General100", "Urban100")
 
 
+_STEPS = {"batch": 2, "patch": 64, "learning_rate": 1e-4, "milestones": [10], "log_every": 2, "checkpoint_every": 10}
+_SCHEDULES = {
+    "psnr": _STEPS | {"iterations": 60, "batch": 4, "learning_rate": 1e-3, "milestones": [40], "log_every": 5},
+    "gan": _STEPS | {"iterations": 20},
+    "natsr": _STEPS | {"iterations": 20, "learning_rate": 2e-4},
+    "sftgan": _STEPS | {"iterations": 20, "warmup": 3},
+    "naturalness": _STEPS | {"iterations": 60, "batch": 8, "learning_rate": 1e-3, "milestones": []},
+}
+
+
 def toy_config(folder: Path, **changes: object) -> Config:
-    """The quick preset under the name `toy`, with top-level keys replaced."""
+    """The quick preset under the name `toy`, from the official start, with top-level keys replaced."""
     data = yaml.safe_load((CONFIGS / "quick.yaml").read_text(encoding="utf-8"))
-    for group in data["schedules"].values():
+    kept = {name: data["schedules"][name] for name in ("contrastive", "jigsaw")}
+    for group in (*kept.values(), data["probe"]["contrastive"], data["probe"]["jigsaw"]):
         group["learning_rate"] = float(group["learning_rate"])
-    for group in data["probe"].values():
-        if isinstance(group, dict):
-            group["learning_rate"] = float(group["learning_rate"])
-    data.update(preset="toy", mark="toy: numbers made up for a test, from interpolation")
+    data.update(
+        preset="toy",
+        mark="toy: numbers made up for a test",
+        recipe={"like": "official", "replicas": 1, "fusion_warmup": 3},
+        schedules=_SCHEDULES | kept,
+    )
     data.update(changes)
     path = folder / "toy.yaml"
     path.write_text(yaml.safe_dump(data), encoding="utf-8")

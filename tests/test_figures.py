@@ -61,6 +61,19 @@ def test_below_a_crop_stand_the_scores_of_its_image(toy: Config) -> None:
     assert scores_line(toy, "srgan", picture) == ""
 
 
+def test_a_figure_shows_the_crop_and_the_methods_that_are_asked_for(toy: Config, tmp_path) -> None:
+    write_images(toy, ("esrgan",), images=2)
+    crop = Crop(dataset="Set14", image="im_001", box=(0, 0, 32, 32))
+    (png, _) = catalogue.draw_asked(toy, "8", [crop], ["HR", "esrgan"], tmp_path)
+    assert png == tmp_path / "figure8.png"
+    shown = np.asarray(Image.open(png).convert("RGB"))
+    assert shown.std() > 20
+    with pytest.raises(InputError, match=r"shows no images; name one of figure1"):
+        catalogue.draw_asked(toy, "losses", [crop], [], tmp_path)
+    with pytest.raises(InputError, match="no benchmark 'Set41'; did you mean 'Set14'"):
+        catalogue.draw_asked(toy, "8", [Crop(dataset="Set41", image="im_001")], [], tmp_path)
+
+
 def test_subscripts_are_typeset() -> None:
     assert [typeset(name) for name in ("F_P-h", "F_J", "random NSE")] == ["$F_P$-h", "$F_J$", "random NSE"]
 

@@ -1,14 +1,14 @@
 """Every figure by its name, and what draws it."""
 
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from spsr.config import Config
-from spsr.config.figure import FigureData, figure_data
+from spsr.config.figure import ORIGINAL, Crop, FigureData, figure_data
 from spsr.config.strict import suggestion
 from spsr.errors import InputError
 from spsr.progress import Progress, silent
@@ -19,11 +19,24 @@ from spsr.reporting.figures.style import COLUMN_WIDTH, QUIET, save_figure, style
 Write = Callable[[Config, Path], list[Path]]
 
 
-def _images(name: str, draw: Callable[[Config, FigureData], Figure]) -> Write:
-    """A figure of the images that `configs/figures.yaml` declares under `name`."""
+OF_IMAGES: dict[str, Callable[[Config, FigureData], Figure]] = {
+    "figure1": comparison.draw_crops,
+    "figure7": comparison.draw_comparison,
+    "figure8": gradients.draw_maps_of_results,
+    "figure10": gradients.draw_branch,
+    "figure11": branch.draw,
+    "figure16": comparison.draw_comparison,
+    "figure17": comparison.draw_comparison,
+    "figure18": comparison.draw_comparison,
+    "figure19": comparison.draw_comparison,
+    "figure20": gradients.draw_branch_rows,
+}
+"""What draws each figure of images, from what `configs/figures.yaml` declares or a user asks for."""
 
+
+def _images(name: str) -> Write:
     def write(config: Config, folder: Path) -> list[Path]:
-        return save_figure(draw(config, figure_data(name)), folder, name, config.preset.mark)
+        return save_figure(OF_IMAGES[name](config, figure_data(name)), folder, name, config.preset.mark)
 
     return write
 
@@ -41,22 +54,22 @@ def _votes(config: Config, folder: Path) -> list[Path]:
 
 
 FIGURES: dict[str, Write] = {
-    "figure1": _images("figure1", comparison.draw_crops),
+    "figure1": _images("figure1"),
     "figure4": _edge,
     "figure6": accuracies.draw_figure_6,
-    "figure7": _images("figure7", comparison.draw_comparison),
-    "figure8": _images("figure8", gradients.draw_maps_of_results),
+    "figure7": _images("figure7"),
+    "figure8": _images("figure8"),
     "figure9": _votes,
-    "figure10": _images("figure10", gradients.draw_branch),
-    "figure11": _images("figure11", branch.draw),
+    "figure10": _images("figure10"),
+    "figure11": _images("figure11"),
     "figure13": sampling.draw_figure_13,
     "figure14": accuracies.draw_figure_14,
     "figure15": accuracies.draw_figure_15,
-    "figure16": _images("figure16", comparison.draw_comparison),
-    "figure17": _images("figure17", comparison.draw_comparison),
-    "figure18": _images("figure18", comparison.draw_comparison),
-    "figure19": _images("figure19", comparison.draw_comparison),
-    "figure20": _images("figure20", gradients.draw_branch_rows),
+    "figure16": _images("figure16"),
+    "figure17": _images("figure17"),
+    "figure18": _images("figure18"),
+    "figure19": _images("figure19"),
+    "figure20": _images("figure20"),
     "features": features.draw_features,
     "losses": _losses,
 }
@@ -79,6 +92,29 @@ def draw(config: Config, name: str) -> list[Path]:
     """
     with style():
         return FIGURES[full_name(name)](config, config.layout.figures)
+
+
+def draw_asked(config: Config, name: str, crops: Sequence[Crop], methods: Sequence[str], folder: Path) -> list[Path]:
+    """Draw a figure of images with other crops or methods than the paper's into `folder`.
+
+    Args:
+        crops, methods: what it shows; its own where there are none.
+
+    Raises:
+        InputError: it is no figure of images, or the preset has no such benchmark or method.
+    """
+    full = full_name(name)
+    if full not in OF_IMAGES:
+        raise InputError(f"figure '{name}': shows no images; name one of {', '.join(OF_IMAGES)}")
+    for crop in crops:
+        config.require_benchmark(crop.dataset)
+    for method in methods:
+        if method != ORIGINAL:
+            config.method(method)
+    asked = {key: tuple(value) for key, value in (("crops", crops), ("methods", methods)) if value}
+    with style():
+        figure = OF_IMAGES[full](config, figure_data(full).model_copy(update=asked))
+        return save_figure(figure, folder, full, config.preset.mark)
 
 
 def draw_all(config: Config, progress: Progress = silent) -> dict[str, str]:

@@ -17,6 +17,9 @@ from spsr.results.scores import read_scores
 
 Sample = TypeVar("Sample", bound=np.generic)
 
+_LEAST_SIDE = 112
+"""Of a square that is chosen, in pixels: a smaller part of a small image shows nothing that a person recognises."""
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -52,7 +55,7 @@ def find(config: Config, crop: Crop, position: int) -> Picture | None:
     asked = crop.image in by_name
     name = by_name[crop.image] if asked else list(files)[position % len(files)]
     hr = read_rgb(files[name])
-    box = crop.box if asked and crop.box is not None else strongest_square(hr)
+    box = crop.box if asked and crop.box is not None else _square(hr)
     if box[0] + box[2] > hr.shape[1] or box[1] + box[3] > hr.shape[0]:
         raise InputError(f"{FIGURES_FILE}: the box {list(box)} does not fit into {crop.image}; correct it")
     return Picture(crop.dataset, name, hr, box, asked)
@@ -70,6 +73,10 @@ def find_all(config: Config, data: FigureData) -> list[tuple[Crop, Picture | Non
             seen.add((picture.dataset, picture.image))
         found.append((crop, picture))
     return found
+
+
+def _square(hr: RGB) -> tuple[int, int, int, int]:
+    return strongest_square(hr, min(1.0, max(0.3, _LEAST_SIDE / min(hr.shape[:2]))))
 
 
 def strongest_square(image: RGB, fraction: float = 0.3) -> tuple[int, int, int, int]:
