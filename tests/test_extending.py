@@ -10,6 +10,7 @@ import torch
 import yaml
 from small_runs import train_method
 from synthetic import photograph, toy_config
+from torch.nn import functional
 
 from spsr.config import CONFIGS, Config, load
 from spsr.data.image_sets import ImageSet
@@ -18,6 +19,7 @@ from spsr.data.pack import pack
 from spsr.errors import InputError
 from spsr.images import write_png
 from spsr.models import architecture, build, from_checkpoint, to_checkpoint
+from spsr.models.initialise import start_from_interpolation
 from spsr.pipeline import Pipeline
 from spsr.reporting.tables.formats import make_table
 
@@ -108,6 +110,13 @@ def test_a_generator_in_one_file_is_trained_saved_and_loaded_again(config: Confi
     network = from_checkpoint(config.layout.model("shallow_gan", 0), scale=4, code=config.method("shallow_gan").code)
     assert architecture(network) == ("own/networks.py:Shallow", {"features": 16})
     assert network(torch.rand(1, 3, 9, 7)).shape == (1, 3, 36, 28)
+
+
+def test_a_generator_in_one_file_can_start_from_interpolation(config: Config):
+    network, lr = build("own/networks.py:Shallow", features=16), torch.rand(1, 3, 9, 7)
+    start_from_interpolation(network)
+    enlarged = functional.interpolate(lr, scale_factor=4, mode="bilinear")
+    torch.testing.assert_close(network(lr), enlarged, atol=1e-3, rtol=0)
 
 
 def test_a_change_of_ones_own_code_begins_another_run(config: Config):
