@@ -24,8 +24,8 @@ layout = pipeline.config.layout
 
 if workflow.is_main_process:
     take_over(logger, workflow.output_settings)
-    if pipeline.plans:
-        logger.info(forecast(pipeline.config))
+    if pipeline.plans and (expected := forecast(pipeline.config)):
+        logger.info(expected)
     changed = renewals(pipeline.config, pipeline.trainings)
     if changed:
         logger.warning(listing(changed))

@@ -1,5 +1,7 @@
 """The command line: quick to start, clear about bad input, and honest in its exit codes."""
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +11,9 @@ import pytest
 from PIL import Image
 
 from spsr.cli.commands import COMMANDS, imported
+from spsr.cli.progress_bar import progress_bar
 from spsr.config import CONFIGS
+from spsr.images import write_png
 
 ROOT = CONFIGS.parent
 
@@ -97,3 +101,28 @@ def test_upscaling_and_scoring_a_folder_works_as_printed_in_the_help(tmp_path: P
     done = spsr("score", tmp_path / "sr", hr, "--lpips", "none", "--csv", tmp_path / "scores.csv")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "scores.csv").read_text().splitlines()[0] == "image,lpips,psnr,ssim,ssim_standard"
+
+
+def test_scores_of_each_image_and_the_protocol_are_shown_without_nan(tmp_path: Path):
+    for folder, seed in (("sr", 1), ("hr", 2)):
+        write_png(tmp_path / folder / "a.png", np.random.default_rng(seed).integers(0, 256, (24, 24, 3), np.uint8))
+    result = spsr("score", tmp_path / "sr", tmp_path / "hr", "--lpips", "none", "--per-image", "--explain")
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"│ a +│", result.stdout)
+    assert re.search(r"│ RGB, whole image, plain SSIM +│", result.stdout)
+    assert "nan" not in result.stdout
+
+
+def test_without_a_terminal_a_part_of_an_image_is_a_percentage(capsys: pytest.CaptureFixture[str]):
+    with progress_bar("upscale") as report:
+        report(1 / 12, 1, "01")
+        report(1, 1, "01")
+    assert capsys.readouterr().out == "upscale: 8% 01\nupscale: 1/1 01\n"
+
+
+def test_a_checkpoint_can_be_the_name_of_fetched_weights(tmp_path: Path):
+    write_png(tmp_path / "a.png", np.zeros((24, 24, 3), np.uint8))
+    command = [sys.executable, "-m", "spsr", "upscale", "a.png", "-o", "out", "--checkpoint", "srgan"]
+    nowhere = os.environ | {"SPSR_RESOURCES": str(tmp_path)}
+    result = subprocess.run(command, cwd=tmp_path, env=nowhere, capture_output=True, text=True, check=False)
+    assert "run `spsr fetch srgan`" in refused(result)

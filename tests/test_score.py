@@ -11,7 +11,7 @@ import pytest
 
 from spsr.errors import InputError
 from spsr.evaluation.ladder import protocol_ladder
-from spsr.evaluation.pairs import match_folders
+from spsr.evaluation.pairs import Pair, match, match_folders
 from spsr.evaluation.score import score_pairs
 from spsr.evaluation.score_files import COLUMNS, means_by_dataset, read_csv, write_csv, write_json
 from spsr.images import bicubic, image_index, read_rgb, select_role, write_png
@@ -45,6 +45,13 @@ def test_scores_are_the_metrics_of_the_images_of_one_name(folders: tuple[Path, P
         assert (row["psnr"], row["ssim"]) == (psnr(sr, hr), ssim(sr, hr))
         assert row["ssim_standard"] == ssim_standard(sr, hr)
         assert math.isnan(row["lpips"])
+
+
+def test_two_files_are_a_pair_whatever_their_names(folders: tuple[Path, Path]) -> None:
+    sr, hr = folders[0] / "10x4.png", folders[1] / "baby_HR.png"
+    assert match(sr, hr) == {"baby": Pair(sr, hr)}
+    with pytest.raises(InputError, match="two images or two folders"):
+        match(sr, folders[1])
 
 
 def test_number_of_workers_changes_no_number(folders: tuple[Path, Path]) -> None:

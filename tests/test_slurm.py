@@ -54,10 +54,15 @@ def test_the_profile_plans_the_whole_paper_and_only_trainings_and_their_scores_t
 def test_the_gpu_hours_of_a_dry_run_are_those_of_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     config = load(CONFIGS / "quick.yaml")
-    assert "not counted yet" in forecast(config)
+    assert "not counted yet" in str(forecast(config))
     plan = {"runs": [{"name": "rrdb", "hours": 2.5}], "device_hours": 2.5, "tflops": 100, "rate": "given"}
+    plan |= {"disk": 0, "disk_while_running": 0}
     write_text(config.layout.root / "plan.json", json.dumps(plan))
     assert forecast(config) == "Plan: 1 trainings, 2.5 GPU-hours at 100 TFLOP/s (given)"
+    write_text(config.layout.root / "plan.json", json.dumps(plan | {"device_hours": 0.4}))
+    assert "24 GPU-minutes" in str(forecast(config))
+    write_text(config.layout.root / "plan.json", json.dumps(plan | {"device_hours": 4.61e-05}))
+    assert forecast(config) is None
 
 
 def test_a_configfile_on_the_command_line_replaces_that_of_the_profile():

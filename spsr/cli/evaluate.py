@@ -2,12 +2,15 @@
 
 from typing import Annotated
 
+import pandas as pd
 import typer
 
 from spsr.cli.options import Configfile, Seed
 from spsr.cli.progress_bar import progress_bar
+from spsr.cli.score_tables import print_means
 from spsr.config import load
 from spsr.evaluation.evaluate import evaluate as run
+from spsr.evaluation.score_files import means_by_dataset, read_csv
 
 
 def evaluate(
@@ -19,5 +22,12 @@ def evaluate(
     config = load(configfile)
     config.method(method)
     with progress_bar("evaluate") as report:
-        for file in run(config, method, seed, report):
-            print(file)
+        files = run(config, method, seed, report)
+    for file in files:
+        print(file)
+    if files:
+        scores = [read_csv(file) for file in files]
+        named = [
+            frame.assign(image=f"{file.stem}/" + frame["image"]) for file, frame in zip(files, scores, strict=True)
+        ]
+        print_means(means_by_dataset(pd.concat(named)), config.preset.lpips)

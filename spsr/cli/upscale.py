@@ -9,6 +9,7 @@ from spsr import models
 from spsr.cli.options import Configfile, Seed, TrustCode
 from spsr.cli.progress_bar import progress_bar
 from spsr.config import load
+from spsr.data import registry, weights
 from spsr.errors import InputError
 from spsr.evaluation.evaluate import load_upscaler
 from spsr.evaluation.upscale import Upscaler, upscale_files
@@ -18,7 +19,9 @@ def upscale(
     inputs: Annotated[list[Path], typer.Argument(help="Images and folders of images.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results (PNG, named as the inputs).")],
     method: Annotated[str | None, typer.Option("--method", "-m", help="A method of the preset that has run.")] = None,
-    checkpoint: Annotated[Path | None, typer.Option("--checkpoint", help="Anyone's checkpoint file.")] = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option("--checkpoint", help="Anyone's checkpoint file, or the name of fetched weights.")
+    ] = None,
     trust_code: TrustCode = None,
     bicubic: Annotated[bool, typer.Option("--bicubic", help="Bicubic interpolation.")] = False,
     from_hr: Annotated[
@@ -35,7 +38,7 @@ def upscale(
         raise InputError("upscale: give exactly one of --method, --checkpoint and --bicubic")
     model: Upscaler = "bicubic"
     if checkpoint is not None:
-        trusted = trust_code or []
+        trusted, checkpoint = trust_code or [], _file_of(checkpoint)
         print(models.describe(checkpoint, trusted))
         model = models.from_checkpoint(checkpoint, scale=4, code=trusted)
     elif method is not None:
@@ -43,3 +46,9 @@ def upscale(
     with progress_bar("upscale") as report:
         written = upscale_files(model, inputs, out, from_hr=from_hr, tile=tile, progress=report)
     print(f"{len(written)} image{'s' if len(written) != 1 else ''} in {out}")
+
+
+def _file_of(checkpoint: Path) -> Path:
+    """A checkpoint file as named, or that of fetched weights of this name."""
+    name = str(checkpoint)
+    return weights.path(name) if name in registry.weights() and not checkpoint.exists() else checkpoint

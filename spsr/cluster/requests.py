@@ -70,14 +70,20 @@ def planned_minutes(config: Config) -> dict[str, float]:
         return {}
 
 
-def forecast(config: Config) -> str:
-    """GPU-hours of all trainings in a line, or how to have them counted: for a dry run, which has no time to."""
+def forecast(config: Config) -> str | None:
+    """GPU time of all trainings in a line, or how to have it counted: for a dry run, which has no time to.
+
+    None where it is under a minute: then nobody has to plan.
+    """
     try:
         plan = read_plan(config)
-        hours, rate, source = plan["device_hours"], plan["tflops"], plan["rate"]
-        return f"Plan: {len(plan['runs'])} trainings, {hours:.3g} GPU-hours at {rate:.3g} TFLOP/s ({source})"
     except InputError:
         return "Plan: GPU-hours are not counted yet; the target `plan` does it in half a minute"
+    hours, rate, source = plan["device_hours"], plan["tflops"], plan["rate"]
+    if hours < 1 / 60:
+        return None
+    time = f"{hours:,.1f} GPU-hours" if hours >= 1 else f"{60 * hours:.0f} GPU-minutes"
+    return f"Plan: {len(plan['runs'])} trainings, {time} at {rate:.3g} TFLOP/s ({source})"
 
 
 def read_plan(config: Config) -> Plan:

@@ -17,6 +17,21 @@ class Pair:
     hr: Path
 
 
+def match(sr: Path | str, hr: Path | str) -> dict[str, Pair]:
+    """Pair two image files, whatever their names, or the images of two folders (`match_folders`).
+
+    Raises:
+        InputError: as `match_folders`; one is a file and the other is none.
+    """
+    sr, hr = Path(sr), Path(hr)
+    if not sr.is_file() and not hr.is_file():
+        return match_folders(sr, hr)
+    for file, other in ((sr, hr), (hr, sr)):
+        if not file.is_file():
+            raise InputError(f"{file}: is no file, but {other} is; name two images or two folders")
+    return {hr.stem.removesuffix("_HR"): Pair(sr, hr)}
+
+
 def match_folders(sr_dir: Path | str, hr_dir: Path | str) -> dict[str, Pair]:
     """Pair the images of two folders by name, never by position.
 
