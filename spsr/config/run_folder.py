@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NotRequired
+from typing import Any
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
@@ -41,12 +41,12 @@ class Entry(TypedDict, total=False):
     versions: dict[str, str]
 
 
-class Record(TypedDict):
+class Record(TypedDict, total=False):
     """`run.yaml`: what the weights depend on, and the versions that the run began with."""
 
     settings: dict[str, Any]
     inputs: dict[str, str]
-    versions: NotRequired[dict[str, str]]
+    versions: dict[str, str]
 
 
 _RECORD = TypeAdapter(Record)

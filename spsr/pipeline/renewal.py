@@ -54,7 +54,7 @@ def renewals(config: Config, names: Iterable[str]) -> list[Renewal]:
                 record = folder.read_record()
             except InputError:
                 continue
-            if record is None:
+            if record is None or not {"settings", "inputs"} <= record.keys():
                 continue
             old, read = as_of_now(record["settings"]), record["inputs"]
             reasons = differences(old, config.training_settings(name, seed).plain())
