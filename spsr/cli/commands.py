@@ -33,6 +33,7 @@ COMMANDS = {
     "browser.",
     "track": "Import every finished run into MLflow; what is there already is left alone.",
     "status": "Show how far each training of a preset is and what is left of it, and where the results are.",
+    "schema": "Write the JSON schemas of the configuration files, by which editors complete and check them.",
     "ui": "Show the runs of a preset in MLflow's own pages, on 127.0.0.1 only.",
     "study": "A blinded user study (Figure 9): write its page, collect its votes.",
 }

@@ -2,7 +2,9 @@
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from spsr.config.strict import Strict
 
@@ -35,6 +37,14 @@ class Recipe(Strict):
     replicas: int = Field(ge=1)
     structure_reduction: Literal["sum", "mean"] = "sum"
     start: Literal["official", "interpolation"] = "official"
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """A name, or a mapping of which `like` gives what is left out."""
+        complete = handler.resolve_ref_schema(handler(core))
+        name = {"enum": list(RECIPES)}
+        alike = complete | {"properties": complete["properties"] | {"like": name}, "required": ["like"]}
+        return {"anyOf": [name, alike, dict(complete)]}
 
     @model_validator(mode="before")
     @classmethod
