@@ -55,9 +55,10 @@ def measure(pretext: Pretext, patch: int, batch: int, rounds: int, device: torch
     extractor, head = build("nse").to(device), pretext.head().to(device)
     task = ExtractorTask(pretext, extractor, head, sampler, schedule, 0, compute=Compute(channels_last=True))
     images = sampler.hr(0).contiguous(memory_format=torch.channels_last)
+    drawn = {name: tensor.to(device) for name, tensor in pretext.draw(batch, (patch, patch), 0, 0).items()}
     kinds: dict[str, Callable[[], object]] = {
         "extractor": lambda: extractor(images).sum().backward(),
-        "loss": lambda: pretext.loss(extractor, head, images, 0, 0).backward(),
+        "loss": lambda: pretext.loss(extractor, head, images, drawn).backward(),
         "step": lambda: task.step(0),
     }
     times: dict[str, list[float]] = {kind: [] for kind in kinds}

@@ -1,9 +1,11 @@
 """Our training step beside a plain one, with the same networks and data, interleaved in one process.
 
 The plain step is what a straightforward port of the official code does: eager fp32 in NCHW, a forward pass of the
-discriminators for every use, and Adam as PyTorch has it by default. Ours is that of the preset (`--precision`,
-`--compile` and so on change it), with one forward pass of each side in a step. Both are timed in turn, so that a busy
-machine slows both; the ratio of each pair is what counts.
+discriminators for every use, and Adam as PyTorch has it by default. It is timed as stock PyTorch runs it (on a GPU
+convolutions are then in TF32) and in strict fp32; ours is that of the preset (`--precision`, `--compile` and so on
+change it), with one forward pass of each side in a step. Each side runs under flags of its own, and `--steps` steps
+between two looks at the device. All are timed in turn, so that a busy machine slows all; the ratios of each round are
+what counts.
 
     python benchmarks/train_step.py                                # small networks, what a CPU can do
     python benchmarks/train_step.py --configfile configs/paper.yaml --precision bf16 --channels-last   # a GPU
@@ -14,13 +16,14 @@ import json
 import os
 import statistics
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from spsr.config import CONFIGS, Compute, Config, load
 from spsr.planning.rehearsal import rehearse
+from spsr.training.ledger import wait_for
 from spsr.training.method_training import step_samples
 from spsr.training.process import set_up
 from spsr.training.step_cost import step_flops
@@ -30,50 +33,82 @@ METHODS = ("spsr_g", "spsr_p", "esrgan")
 PLAIN = Compute(deterministic=False)
 
 
+@dataclass(frozen=True)
+class Flags:
+    """What PyTorch is told for the whole process: TF32 in convolutions and in matrix products, and cudnn's search."""
+
+    convolutions: bool
+    products: bool
+    search: bool
+
+    def hoist(self) -> None:
+        """Set them."""
+        torch.backends.cudnn.allow_tf32 = self.convolutions
+        torch.backends.cuda.matmul.allow_tf32 = self.products
+        torch.backends.cudnn.benchmark = self.search
+
+
+STOCK = Flags(convolutions=True, products=False, search=False)
+STRICT = Flags(convolutions=False, products=False, search=False)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the steps that are compared, and the flags that it runs under."""
+
+    task: SuperResolutionTask
+    flags: Flags
+
+    def seconds(self, first: int, steps: int, device: torch.device) -> float:
+        """Seconds of one step, as the mean of some in a row, until the device has done them."""
+        self.flags.hoist()
+        began = time.perf_counter()
+        for step in range(first, first + steps):
+            self.task.step(step)
+        wait_for(device)
+        return (time.perf_counter() - began) / steps
+
+
 def with_compute(config: Config, compute: Compute) -> Config:
     """The configuration with other arithmetic."""
     return replace(config, preset=config.preset.model_copy(update={"compute": compute}))
 
 
-def timed(task: SuperResolutionTask, step: int, device: torch.device) -> float:
-    """Seconds of one step, until the device has done it."""
-    began = time.perf_counter()
-    losses = task.step(step)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    next(iter(losses.values())).item()
-    return time.perf_counter() - began
-
-
-def compare(config: Config, name: str, ours: Compute, device: torch.device, pairs: int) -> dict[str, object]:
-    """Seconds of both steps and the ratios of `pairs` interleaved pairs, after two to warm up."""
-    flops = step_flops(config, name) * step_samples(config, name)
+def plain_task(config: Config, name: str, device: torch.device) -> SuperResolutionTask:
+    """The plain step, with the Adam that PyTorch chooses if nothing is said."""
     torch.manual_seed(0)
-    plain = rehearse(with_compute(config, PLAIN), name, device, share_forward=False)
-    for optimiser in (plain.optimiser, *(loss.optimiser for loss in plain.objective.adversarial)):
-        optimiser.param_groups[0]["fused"] = False
+    task = rehearse(with_compute(config, PLAIN), name, device, share_forward=False)
+    for optimiser in task.optimisers():
+        for group in optimiser.param_groups:
+            group |= {"fused": None, "foreach": None, "capturable": False}
+    return task
+
+
+def compare(
+    config: Config, name: str, ours: Compute, device: torch.device, rounds: int, steps: int
+) -> dict[str, object]:
+    """Seconds of a step of each side and ratios to ours of interleaved rounds, after two to warm up."""
+    flops = step_flops(config, name) * step_samples(config, name)
+    plain = plain_task(config, name, device)
     torch.manual_seed(0)
     fast = rehearse(with_compute(config, ours), name, device)
-    start = config.preset.recipe.fusion_warmup
-    seconds: dict[str, list[float]] = {"plain": [], "ours": []}
-    for pair in range(-2, pairs):
-        order = (("plain", plain), ("ours", fast))
-        for kind, task in order if pair % 2 else reversed(order):
-            taken = timed(task, start + pair + 2, device)
-            if pair >= 0:
+    own = Flags(ours.tf32, ours.tf32, search=not ours.deterministic)
+    sides = {"stock": Side(plain, STOCK), "strict": Side(plain, STRICT), "ours": Side(fast, own)}
+    if device.type == "cpu":
+        del sides["strict"]  # There is no TF32: the same as stock.
+    seconds: dict[str, list[float]] = {kind: [] for kind in sides}
+    for turn in range(-2, rounds):
+        for kind in sides if turn % 2 else reversed(sides):
+            taken = sides[kind].seconds((turn + 2) * steps, steps, device)
+            if turn >= 0:
                 seconds[kind].append(taken)
-    ratios = sorted(a / b for a, b in zip(seconds["plain"], seconds["ours"], strict=True))
-    median = statistics.median(seconds["ours"])
-    return {
-        "method": name,
-        "ratio": statistics.median(ratios),
-        "ratio_quartiles": [ratios[len(ratios) // 4], ratios[(3 * len(ratios)) // 4]],
-        "plain_s": statistics.median(seconds["plain"]),
-        "ours_s": median,
-        "tflops": flops / median / 1e12,
-        "batch": step_samples(config, name),
-        "pairs": pairs,
-    }
+    median = {f"{kind}_s": statistics.median(values) for kind, values in seconds.items()}
+    result: dict[str, object] = {"method": name, "batch": step_samples(config, name), "rounds": rounds, "steps": steps}
+    for kind in sides.keys() - {"ours"}:
+        ratios = sorted(a / b for a, b in zip(seconds[kind], seconds["ours"], strict=True))
+        result[f"ratio_to_{kind}"] = statistics.median(ratios)
+        result[f"ratio_to_{kind}_quartiles"] = [ratios[len(ratios) // 4], ratios[(3 * len(ratios)) // 4]]
+    return result | median | {"tflops": flops / median["ours_s"] / 1e12}
 
 
 def main() -> None:
@@ -81,7 +116,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--configfile", type=Path, default=CONFIGS / "quick.yaml")
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
-    parser.add_argument("--pairs", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=1, help="steps between two looks at the device")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--tf32", action="store_true")
     parser.add_argument("--channels-last", action="store_true")
@@ -103,14 +139,14 @@ def main() -> None:
     print(f"{where}; torch {torch.__version__}; load {os.getloadavg()[0]:.1f}; {config.path}")
     results = []
     for name in given.methods:
-        result = compare(config, name, ours, device, given.pairs)
+        result = compare(config, name, ours, device, given.rounds, given.steps)
         results.append(result)
-        low, high = result["ratio_quartiles"]  # type: ignore[misc]
-        print(
-            f"{name}: {result['ratio']:.2f}x ({low:.2f}-{high:.2f}); plain {result['plain_s']:.3f} s, "
-            f"ours {result['ours_s']:.3f} s, {result['tflops']:.4f} TFLOP/s at batch {result['batch']}",
-            flush=True,
+        ratios = ", ".join(
+            f"{result[key]:.2f}x {key.removeprefix('ratio_to_')}"
+            for key in ("ratio_to_stock", "ratio_to_strict")
+            if key in result
         )
+        print(f"{name}: {ratios}; ours {result['ours_s']:.3f} s, {result['tflops']:.4f} TFLOP/s", flush=True)
     if given.json is not None:
         content = {"device": where, "load": os.getloadavg(), "compute": ours.model_dump(), "results": results}
         given.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

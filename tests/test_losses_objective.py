@@ -126,6 +126,13 @@ class Patches:
         lr, hr = noise(self.samples, 3, 8, 8, seed=2 * step), noise(self.samples, 3, 32, 32, seed=2 * step + 1)
         return Batch(lr, hr, ("",) * self.samples)
 
+    def plan(self, step: int) -> dict[str, Tensor]:
+        drawn = self.draw(step)
+        return {"lr": drawn.lr, "hr": drawn.hr}
+
+    def cut(self, plan: dict[str, Tensor]) -> dict[str, Tensor]:
+        return plan
+
     def image_names(self, step: int) -> list[str]:
         return [""]
 

@@ -54,6 +54,13 @@ class Noise:
         random = torch.Generator().manual_seed(0)
         return Batch(torch.rand(2, 3, 16, 16, generator=random), torch.rand(2, 3, 64, 64, generator=random), ("a", "b"))
 
+    def plan(self, step: int) -> dict[str, torch.Tensor]:
+        drawn = self.draw(step)
+        return {"lr": drawn.lr, "hr": drawn.hr}
+
+    def cut(self, plan: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        return plan
+
     def image_names(self, step: int) -> list[str]:
         return ["a", "b"]
 

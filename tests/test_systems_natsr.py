@@ -23,7 +23,7 @@ from spsr.models.natsr import NMD, SpectralDiscriminator
 from spsr.planning.rehearsal import rehearse
 from spsr.resize import imresize
 from spsr.training.frozen import fresh_frozen
-from spsr.training.naturalness import NaturalnessTask, blend, dct_noise, naturalness_task
+from spsr.training.naturalness import NaturalnessTask, blend, dct_noise, draw_coefficients, naturalness_task
 from spsr.training.patches import PatchSampler
 from spsr.training.step_cost import training_cost
 from spsr.training.super_resolution import SuperResolutionTask
@@ -61,7 +61,8 @@ def knowing_task() -> NaturalnessTask:
 
 def test_noise_lies_in_the_last_row_and_column_of_each_block() -> None:
     images = torch.rand(2, 3, 24, 16)
-    noise = (dct_noise(images, 0.1, np.random.default_rng(0)) - images).double().numpy()
+    drawn = draw_coefficients(2, 24, 16, np.random.default_rng(0))
+    noise = (dct_noise(images, 0.1, drawn) - images).double().numpy()
     blocks = noise.reshape(2, 3, 3, 8, 2, 8).transpose(0, 1, 2, 4, 3, 5)
     coefficients = dctn(blocks, axes=(-2, -1), norm="ortho")
     np.testing.assert_allclose(coefficients[..., :7, :7], 0, atol=1e-5)

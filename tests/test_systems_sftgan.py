@@ -146,6 +146,13 @@ class OnePatch:
         random = torch.Generator().manual_seed(0)
         return Batch(torch.rand(2, 3, 8, 8, generator=random), torch.rand(2, 3, 32, 32, generator=random), ("a", "b"))
 
+    def plan(self, step: int) -> dict[str, Tensor]:
+        drawn = self.draw(step)
+        return {"lr": drawn.lr, "hr": drawn.hr}
+
+    def cut(self, plan: dict[str, Tensor]) -> dict[str, Tensor]:
+        return plan
+
     def image_names(self, step: int) -> list[str]:
         return ["a", "b"]
 

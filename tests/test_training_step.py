@@ -44,6 +44,13 @@ class OfficialBatch:
         )
         return Batch(lr, hr, ("0", "1"))
 
+    def plan(self, step: int) -> dict[str, Tensor]:
+        drawn = self.draw(step)
+        return {"lr": drawn.lr, "hr": drawn.hr}
+
+    def cut(self, plan: dict[str, Tensor]) -> dict[str, Tensor]:
+        return plan
+
     def image_names(self, step: int) -> list[str]:
         return ["0", "1"]
 

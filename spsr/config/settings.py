@@ -105,6 +105,7 @@ class Compute(Strict):
         tf32: TensorFloat-32 matrix products for fp32 on GPUs that have them.
         channels_last: NHWC memory layout.
         compile: torch.compile.
+        capture: on a GPU, replay steps from CUDA graphs. No part of the identity: eager steps give the same weights.
         deterministic: deterministic kernels; one seed gives the same bytes.
         threads: CPU threads of one training; fixed, because sums depend on it.
     """
@@ -113,6 +114,7 @@ class Compute(Strict):
     tf32: bool = False
     channels_last: bool = False
     compile: bool = False
+    capture: bool = Field(default=False, exclude=True)
     deterministic: bool = True
     threads: int = Field(default=1, ge=1)
 

@@ -95,10 +95,17 @@ def _trace(network: nn.Module) -> fx.GraphModule | None:
     parameters = inspect.signature(network.forward).parameters.values()
     options = {each.name: each.default for each in parameters if each.default is not each.empty}
     try:
-        graph = fx.Tracer(autowrap_functions=(gradient_map,)).trace(network, concrete_args=options)
+        graph = _Tracer(autowrap_functions=(gradient_map,)).trace(network, concrete_args=options)
     except Exception:  # whatever a foreign network's code raises when it is given a stand-in for a tensor
         return None
     return fx.GraphModule(network, graph)
+
+
+class _Tracer(fx.Tracer):
+    """Takes any convolution as one step, also one that is not PyTorch's own."""
+
+    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+        return isinstance(module, nn.Conv2d) or super().is_leaf_module(module, name)
 
 
 def _factor(traced: fx.GraphModule, node: fx.Node) -> float | None:

@@ -7,15 +7,15 @@ from torch import Tensor, nn
 
 from spsr.models.interpolation import hand_through, quieten
 from spsr.models.key_layout import KeyLayout, Size, State, channels, check_x4, count
-from spsr.models.layers import PixelShuffleConv, conv
+from spsr.models.layers import PixelShuffleConv, conv, image_conv
 
 RGB_RANGE = 255.0
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 
 
-def div2k_mean(like: Tensor) -> Tensor:
+def div2k_mean() -> Tensor:
     """The mean colour of DIV2K on 0..255 as `1 x 3 x 1 x 1`, which EDSR and RCAN subtract and add again."""
-    return torch.tensor(DIV2K_MEAN, dtype=like.dtype, device=like.device).view(1, 3, 1, 1) * RGB_RANGE
+    return torch.tensor(DIV2K_MEAN).view(1, 3, 1, 1) * RGB_RANGE
 
 
 class ResidualBlock(nn.Module):
@@ -43,13 +43,16 @@ class EDSR(nn.Module):
         residual_scale: factor on each residual; 1 in the baseline, 0.1 in the large model.
     """
 
+    mean: Tensor
+
     def __init__(self, features: int = 64, blocks: int = 16, residual_scale: float = 1.0) -> None:
         super().__init__()
         self.head = conv(3, features)
         self.body = nn.ModuleList(ResidualBlock(features, residual_scale) for _ in range(blocks))
         self.body_end = conv(features, features)
         self.upsample = nn.ModuleList(PixelShuffleConv(features) for _ in range(2))
-        self.tail = conv(features, 3)
+        self.tail = image_conv(features)
+        self.register_buffer("mean", div2k_mean(), persistent=False)
 
     def start_from_interpolation(self) -> None:
         """Start as a bilinear enlargement; see `spsr.models.interpolation`."""
@@ -57,15 +60,14 @@ class EDSR(nn.Module):
         quieten(self.body_end)
 
     def forward(self, lr: Tensor) -> Tensor:
-        mean = div2k_mean(lr)
-        first = self.head(lr * RGB_RANGE - mean)
+        first = self.head(lr * RGB_RANGE - self.mean)
         x = first
         for block in self.body:
             x = block(x)
         x = first + self.body_end(x)
         for up in self.upsample:
             x = up(x)
-        return (self.tail(x) + mean) / RGB_RANGE
+        return (self.tail(x) + self.mean) / RGB_RANGE
 
 
 def mean_shifts() -> dict[str, Tensor]:

@@ -12,13 +12,16 @@ from spsr.tensors import channels_first
 
 @contextmanager
 def inferring(network: nn.Module) -> Iterator[None]:
-    """Within the block, a network is in evaluation mode and records no gradients."""
-    training = network.training
+    """Within the block, a network is in evaluation mode, records no gradients, and computes in full fp32 (no TF32)."""
+    training, matmul, cudnn = network.training, torch.backends.cuda.matmul, torch.backends.cudnn
+    tf32 = matmul.allow_tf32, cudnn.allow_tf32
     network.eval()
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
     try:
         with torch.inference_mode():
             yield
     finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = tf32
         network.train(training)
 
 

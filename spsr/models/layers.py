@@ -13,6 +13,25 @@ def conv(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Conv
     return nn.Conv2d(inputs, outputs, kernel, stride, padding=(kernel - 1) // 2)
 
 
+class ImageConv(nn.Conv2d):
+    """A convolution that makes an image or a gradient map, in the precision of its weights under autocast, too.
+
+    In bfloat16 an image would be rounded to 1/256 in [0.5, 1), before gradient maps whose smallest value is 1e-3.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        kind = x.device.type
+        if x.is_meta or not torch.is_autocast_enabled(kind):
+            return super().forward(x)
+        with torch.autocast(kind, enabled=False):
+            return super().forward(x.to(self.weight.dtype))
+
+
+def image_conv(inputs: int, kernel: int = 3) -> ImageConv:
+    """The last convolution of a generator, from features to three colours, zero padded to keep the size."""
+    return ImageConv(inputs, 3, kernel, padding=(kernel - 1) // 2)
+
+
 def leaky_relu(x: Tensor) -> Tensor:
     """LeakyReLU with the slope of ESRGAN, 0.2."""
     return functional.leaky_relu(x, NEGATIVE_SLOPE)

@@ -9,7 +9,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from spsr.errors import InputError
 from spsr.models.interpolation import hand_through, quieten
-from spsr.models.layers import NEGATIVE_SLOPE, PixelShuffleConv, conv
+from spsr.models.layers import NEGATIVE_SLOPE, PixelShuffleConv, conv, image_conv
 
 RESIDUAL_SCALE = 0.1
 
@@ -62,7 +62,7 @@ class FRSR(nn.Module):
         self.blocks = nn.ModuleList(dense)
         self.body_end = conv(features, features)
         self.upsample = nn.ModuleList(PixelShuffleConv(features) for _ in range(2))
-        self.tail = conv(features, 3)
+        self.tail = image_conv(features)
         _start(self, frozenset(layer for block in dense for layer in block.convs))
 
     def start_from_interpolation(self) -> None:

@@ -42,8 +42,11 @@ class OutdoorSceneSeg(nn.Module):
     sides are padded to multiples of 8 by their edge, and the result is cut back.
     """
 
+    mean: Tensor
+
     def __init__(self) -> None:
         super().__init__()
+        self.register_buffer("mean", torch.tensor(BGR_MEAN).view(1, 3, 1, 1), persistent=False)
         layers: list[nn.Module] = []
         for inputs, outputs, stride in ((3, 64, 2), (64, 64, 1), (64, 128, 1)):
             layers += [*_normalised(inputs, outputs, 3, stride), nn.ReLU()]
@@ -59,7 +62,6 @@ class OutdoorSceneSeg(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]
-        mean = torch.tensor(BGR_MEAN, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
-        levels = image.flip(1) * 255 - mean
+        levels = image.flip(1) * 255 - self.mean
         padded = functional.pad(levels, (0, -width % MULTIPLE, 0, -height % MULTIPLE), mode="replicate")
         return self.deconv(self.feature(padded)).softmax(1)[..., :height, :width]

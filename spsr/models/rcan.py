@@ -9,7 +9,7 @@ from spsr.errors import InputError
 from spsr.models.edsr import RGB_RANGE, div2k_mean, mean_shifts
 from spsr.models.interpolation import hand_through, quieten
 from spsr.models.key_layout import KeyLayout, Size, State, channels, check_x4, count
-from spsr.models.layers import PixelShuffleConv, conv
+from spsr.models.layers import PixelShuffleConv, conv, image_conv
 
 
 class ChannelAttentionBlock(nn.Module):
@@ -56,6 +56,8 @@ class RCAN(nn.Module):
         reduction: how many times fewer channels the attention has in its middle.
     """
 
+    mean: Tensor
+
     def __init__(self, features: int = 64, groups: int = 10, blocks: int = 20, reduction: int = 16) -> None:
         super().__init__()
         if reduction > features:
@@ -64,7 +66,8 @@ class RCAN(nn.Module):
         self.groups = nn.ModuleList(ResidualGroup(features, blocks, reduction) for _ in range(groups))
         self.body_end = conv(features, features)
         self.upsample = nn.ModuleList(PixelShuffleConv(features) for _ in range(2))
-        self.tail = conv(features, 3)
+        self.tail = image_conv(features)
+        self.register_buffer("mean", div2k_mean(), persistent=False)
 
     def start_from_interpolation(self) -> None:
         """Start as a bilinear enlargement; see `spsr.models.interpolation`."""
@@ -72,15 +75,14 @@ class RCAN(nn.Module):
         quieten(self.body_end)
 
     def forward(self, lr: Tensor) -> Tensor:
-        mean = div2k_mean(lr)
-        first = self.head(lr * RGB_RANGE - mean)
+        first = self.head(lr * RGB_RANGE - self.mean)
         x = first
         for group in self.groups:
             x = group(x)
         x = first + self.body_end(x)
         for up in self.upsample:
             x = up(x)
-        return (self.tail(x) + mean) / RGB_RANGE
+        return (self.tail(x) + self.mean) / RGB_RANGE
 
 
 def _official_size(state: State) -> dict[str, Any]:

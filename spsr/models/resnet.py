@@ -6,7 +6,7 @@ from typing import Self
 from torch import Tensor, nn
 
 from spsr.models.fit import load_strictly
-from spsr.models.vgg import imagenet_normalise
+from spsr.models.vgg import ImageNetNormalise
 
 
 class BasicBlock(nn.Module):
@@ -36,6 +36,7 @@ class ResNet18(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.normalise = ImageNetNormalise()
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
@@ -62,5 +63,5 @@ class ResNet18(nn.Module):
         return self
 
     def forward(self, image: Tensor) -> Tensor:
-        x = self.maxpool(self.bn1(self.conv1(imagenet_normalise(image))).relu())
+        x = self.maxpool(self.bn1(self.conv1(self.normalise(image))).relu())
         return self.layer3(self.layer2(self.layer1(x)))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from spsr.errors import InputError
 from spsr.models.interpolation import hand_through, quieten
 from spsr.models.key_layout import KeyLayout, Size, State, channels, count
-from spsr.models.layers import RRDB, UpConv, conv, initialise, leaky_relu
+from spsr.models.layers import RRDB, UpConv, conv, image_conv, initialise, leaky_relu
 
 UPSAMPLINGS = {1: 0, 2: 1, 4: 2}
 
@@ -69,7 +69,7 @@ class RRDBNet(nn.Module):
     def __init__(self, features: int = 64, blocks: int = 23, growth: int = 32, scale: int = 4) -> None:
         super().__init__()
         self.sr_branch = SRBranch(features, blocks, growth, scale)
-        self.to_rgb = conv(features, 3)
+        self.to_rgb = image_conv(features)
         initialise(self, gain=0.1)
 
     def start_from_interpolation(self) -> None:

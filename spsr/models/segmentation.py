@@ -20,7 +20,7 @@ from spsr.models.bicubic import enlarge
 from spsr.models.checkpoint import read_state
 from spsr.models.fit import load_strictly
 from spsr.models.outdoor_scene import OutdoorSceneSeg
-from spsr.models.vgg import imagenet_normalise
+from spsr.models.vgg import ImageNetNormalise
 
 CATEGORIES = ("background", "sky", "water", "grass", "mountain", "building", "plant", "animal")
 BACKGROUND = 0
@@ -136,15 +136,15 @@ def _deeplab() -> Provider:
             weights=None, weights_backbone=None, num_classes=21, aux_loss=True
         )
     load_strictly(network, read_state(file), str(file))
-    seen = _placed(network.eval().requires_grad_(False))
-    return lambda images: from_voc(seen(imagenet_normalise(images))["out"].softmax(1))
+    seen = _placed(nn.Sequential(ImageNetNormalise(), network).eval().requires_grad_(False))
+    return lambda images: from_voc(seen(images)["out"].softmax(1))
 
 
 def from_voc(probabilities: Tensor) -> Tensor:
     """Probabilities of Pascal VOC's 21 classes, N×21×H×W, summed to the eight categories."""
     mapped = probabilities.new_zeros(len(probabilities), len(CATEGORIES), *probabilities.shape[2:])
-    mapped[:, CATEGORIES.index("animal")] = probabilities[:, _ANIMALS].sum(1)
-    mapped[:, CATEGORIES.index("plant")] = probabilities[:, _PLANTS].sum(1)
+    for name, classes in (("animal", _ANIMALS), ("plant", _PLANTS)):
+        mapped[:, CATEGORIES.index(name)] = torch.stack([probabilities[:, each] for each in classes], 1).sum(1)
     mapped[:, BACKGROUND] = 1 - mapped.sum(1)
     return mapped
 

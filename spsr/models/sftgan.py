@@ -12,7 +12,7 @@ from spsr.errors import InputError
 from spsr.models.discriminator import halving_stages
 from spsr.models.interpolation import hand_through, quieten
 from spsr.models.key_layout import KeyLayout, Size, State, channels, check_x4, count
-from spsr.models.layers import PixelShuffleConv, conv, initialise
+from spsr.models.layers import PixelShuffleConv, conv, image_conv, initialise
 from spsr.models.segmentation import CATEGORIES, maps_of
 
 CONDITION_SLOPE = 0.1
@@ -86,7 +86,7 @@ class SFTGAN(nn.Module):
         self.body_end = conv(features, features)
         self.upsample = nn.ModuleList(PixelShuffleConv(features) for _ in range(2))
         self.hr = conv(features, features)
-        self.tail = conv(features, 3)
+        self.tail = image_conv(features)
         initialise(self, gain=0.1)
         initialise(self.condition, gain=1)
         for module in self.modules():

@@ -10,7 +10,7 @@ from spsr.errors import InputError
 from spsr.models.gradient import gradient_map
 from spsr.models.interpolation import SAME, carry, hand_through, quieten
 from spsr.models.key_layout import KeyLayout, Size, State, channels, count
-from spsr.models.layers import RESIDUAL_SCALE, RRDB, DenseBlock, UpConv, conv, initialise, leaky_relu
+from spsr.models.layers import RESIDUAL_SCALE, RRDB, DenseBlock, UpConv, conv, image_conv, initialise, leaky_relu
 from spsr.models.rrdb import SRBranch, dense_layers, old_sr_branch
 
 
@@ -62,7 +62,7 @@ class Fusion(nn.Module):
         self.block = RRDB(2 * features, growth)
         self.reduce = conv(2 * features, features)
         self.hr = conv(features, features)
-        self.to_rgb = conv(features, 3)
+        self.to_rgb = image_conv(features)
 
     def start_from_interpolation(self) -> None:
         """Start by handing `sr_features` through; `to_rgb` may be that of a network that made an image of them.
@@ -109,7 +109,7 @@ class SPSR(nn.Module):
         self.sr_branch = SRBranch(features, blocks, growth)
         self.sr_out = conv(features, features)
         self.gradient_branch = GradientBranch(features, growth, len(self.taps))
-        self.to_gradient = conv(features, 3, kernel=1)
+        self.to_gradient = image_conv(features, kernel=1)
         self.fusion = Fusion(features, growth)
         initialise(self, gain=0.1)
 

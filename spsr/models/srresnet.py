@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from spsr.models.edsr import ResidualBlock
 from spsr.models.interpolation import hand_through, quieten
 from spsr.models.key_layout import KeyLayout, Size, State, channels, check_x4, count
-from spsr.models.layers import PixelShuffleConv, conv, initialise
+from spsr.models.layers import PixelShuffleConv, conv, image_conv, initialise
 
 
 class SRResNet(nn.Module):
@@ -28,7 +28,7 @@ class SRResNet(nn.Module):
         self.body_end = conv(features, features)
         self.upsample = nn.ModuleList(PixelShuffleConv(features) for _ in range(2))
         self.hr = conv(features, features)
-        self.tail = conv(features, 3)
+        self.tail = image_conv(features)
         initialise(self, gain=0.1)
 
     def start_from_interpolation(self) -> None:

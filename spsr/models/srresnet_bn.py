@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from spsr.errors import InputError
 from spsr.models.keras import read_layers, shuffle_order
-from spsr.models.layers import PixelShuffleConv, conv
+from spsr.models.layers import PixelShuffleConv, conv, image_conv
 
 KERAS_EPSILON = 1e-3
 KERAS_MOMENTUM = 0.01
@@ -54,7 +54,7 @@ class SRResNetBN(nn.Module):
         self.body_norm = _batch_norm(features)
         self.upsample = nn.ModuleList(PixelShuffleConv(features) for _ in range(2))
         self.upsample_activation = nn.ModuleList(nn.PReLU(features) for _ in range(2))
-        self.tail = conv(features, 3, kernel=9)
+        self.tail = image_conv(features, kernel=9)
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.xavier_uniform_(layer.weight)

@@ -15,6 +15,21 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 STAGES = ((64, 2), (128, 2), (256, 4), (512, 4), (512, 4))
 
 
+class ImageNetNormalise(nn.Module):
+    """Subtracts ImageNet's mean colour from RGB in [0, 1] and divides by its standard deviation."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return (image - self.mean) / self.std
+
+
 class VGG19(nn.Module):
     """`N x 3 x H x W` RGB in [0, 1] (not clamped) to conv5_4 before its ReLU, `N x 512 x H/16 x W/16`. Frozen.
 
@@ -29,8 +44,7 @@ class VGG19(nn.Module):
     def __init__(self, preprocessing: Preprocessing = "torchvision") -> None:
         super().__init__()
         self.preprocessing = preprocessing
-        if preprocessing == "caffe":
-            self.input = nn.Conv2d(3, 3, 1)
+        self.input = nn.Conv2d(3, 3, 1) if preprocessing == "caffe" else ImageNetNormalise()
         layers: list[nn.Module] = []
         channels = 3
         for stage, (width, count) in enumerate(STAGES):
@@ -58,11 +72,4 @@ class VGG19(nn.Module):
         return self
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.features(self.input(image) if self.preprocessing == "caffe" else imagenet_normalise(image))
-
-
-def imagenet_normalise(image: Tensor) -> Tensor:
-    """Subtract ImageNet's mean colour from RGB in [0, 1] and divide by its standard deviation."""
-    mean = torch.tensor(IMAGENET_MEAN, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
-    std = torch.tensor(IMAGENET_STD, dtype=image.dtype, device=image.device).view(1, 3, 1, 1)
-    return (image - mean) / std
+        return self.features(self.input(image))

@@ -55,6 +55,32 @@ def peak_tflops(device: torch.device, precision: str, tf32: bool) -> float | Non
     return next((peaks[column] for part, peaks in PEAKS.items() if part in name), None)
 
 
+def measured_tflops(device: torch.device, precision: str, tf32: bool, side: int = 8192) -> float:
+    """What the device reaches in a matrix product of `side` in the arithmetic of a preset: the best of five.
+
+    Half a second on a GPU of today; the flags that are set by `spsr.training.process.set_up` are left as they were.
+    """
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    before, torch.backends.cuda.matmul.allow_tf32 = torch.backends.cuda.matmul.allow_tf32, tf32
+    try:
+        left, right = (torch.ones(side, side, dtype=dtype, device=device) for _ in range(2))
+        seconds = []
+        for _ in range(6):
+            began = time.perf_counter()
+            left @ right
+            wait_for(device)
+            seconds.append(time.perf_counter() - began)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+    return 2 * side**3 / min(seconds[1:]) / 1e12
+
+
+def wait_for(device: torch.device) -> None:
+    """Until the device has done all that it was asked for; a CPU always has."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def peak_memory_mb(device: torch.device) -> float:
     """Largest memory so far: of the device's allocator, or of the process on a CPU."""
     if device.type == "cuda":
@@ -69,19 +95,30 @@ class Ledger:
     Args:
         path: `ledger.jsonl`; none on processes that do not write.
         samples: in a step, over all processes.
-        flops: of a step, over all processes, if counted.
         device: of the run.
-        peak: TFLOP/s of one device, if known.
+        peak: TFLOP/s of one device by its data sheet, if known.
+        measured: TFLOP/s that one device reaches in a matrix product, if measured.
     """
 
     def __init__(
-        self, path: Path | None, samples: int, flops: int | None, device: torch.device, peak: float | None
+        self,
+        path: Path | None,
+        samples: int,
+        device: torch.device,
+        peak: float | None = None,
+        measured: float | None = None,
     ) -> None:
-        self._path, self._samples, self._flops, self._device, self._peak = path, samples, flops, device, peak
+        self._path, self._samples, self._device = path, samples, device
+        self._peaks = {"share_of_peak": peak, "share_of_measured_peak": measured}
         self._mark(0)
 
     def _mark(self, step: int) -> None:
         self._step, self._time, self._waited = step, time.perf_counter(), DATA_WAIT.seconds
+        self._flops: int | None = 0
+
+    def took_step(self, flops: int | None) -> None:
+        """Note a step and its floating-point operations over all processes, if they are counted."""
+        self._flops = None if flops is None or self._flops is None else self._flops + flops
 
     def _append(self, entry: dict[str, Any]) -> None:
         if self._path is not None:
@@ -99,6 +136,8 @@ class Ledger:
                 "processes": distributed.world(),
                 "threads": torch.get_num_threads(),
                 "versions": versions,
+                "peak_tflops": self._peaks["share_of_peak"],
+                "measured_peak_tflops": self._peaks["share_of_measured_peak"],
             }
         )
         self._mark(step)
@@ -106,6 +145,11 @@ class Ledger:
     def validated(self, step: int, seconds: float, measured: dict[str, float]) -> None:
         """Append what a validation found and took; its time is in no rate."""
         self._append({"step": step, "time": time.time(), "seconds": seconds, "validation": measured})
+        self._time += seconds
+
+    def saved(self, step: int, seconds: float) -> None:
+        """Append what a checkpoint took; its time is in no rate."""
+        self._append({"step": step, "time": time.time(), "seconds": seconds, "checkpoint": True})
         self._time += seconds
 
     def read(self, step: int) -> str:
@@ -123,11 +167,12 @@ class Ledger:
         }
         text = f"{rate:.3g} it/s, {entry['samples_per_s']:.3g} samples/s"
         if self._flops is not None:
-            entry["tflops"] = rate * self._flops / 1e12
+            entry["tflops"] = self._flops / seconds / 1e12
             text += f", {entry['tflops']:.3g} TFLOP/s"
-            if self._peak is not None:
-                entry["share_of_peak"] = entry["tflops"] / (self._peak * distributed.world())
-                text += f" ({entry['share_of_peak']:.0%} of peak)"
+            for share, peak in self._peaks.items():
+                if peak is not None:
+                    entry[share] = entry["tflops"] / (peak * distributed.world())
+                    text += f" ({entry[share]:.0%} {share.removeprefix('share_').replace('_', ' ')})"
         self._append(entry)
         self._mark(step)
         return f"{text}, data wait {entry['data_wait']:.1%}, {entry['peak_memory_mb']:.0f} MB"

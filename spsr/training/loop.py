@@ -1,5 +1,6 @@
 """The training loop: goes on from the newest checkpoint, logs, saves, stops on request, and never fails silently."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from time import perf_counter
@@ -12,10 +13,11 @@ from spsr.errors import InputError, RunFailed, Stopped
 from spsr.plugins import OwnCodeFailed
 from spsr.progress import Progress
 from spsr.training import distributed, events, record
+from spsr.training.capture import CapturedSteps, recorder_for
 from spsr.training.debug.autopsy import diagnosis
 from spsr.training.debug.exhaustion import is_exhaustion, memory_advice
 from spsr.training.execution import Execution
-from spsr.training.ledger import Ledger, peak_tflops
+from spsr.training.ledger import Ledger, measured_tflops, peak_tflops, wait_for
 from spsr.training.run_state import RunState
 from spsr.training.seeding import seed_step
 from spsr.training.stopping import StopRequest
@@ -64,7 +66,7 @@ def _train(training: Training, task: Task, identity: dict[str, Any], folder: Run
             say(f"{folder.path}: finished before; nothing to do")
             return
         state = RunState(task, identity, folder, writes)
-        loop = _Loop(training, state, execution.progress)
+        loop = _Loop(training, state, execution.progress, say)
         finished = state.restore(say)
         if writes and not folder.record.is_file():
             record.write_record(folder, identity)
@@ -85,21 +87,27 @@ def _train(training: Training, task: Task, identity: dict[str, Any], folder: Run
 class _Loop:
     """The steps of one execution, from where the run stands."""
 
-    def __init__(self, training: Training, state: RunState, progress: Progress) -> None:
+    def __init__(self, training: Training, state: RunState, progress: Progress, say: Callable[[str], None]) -> None:
         settings = training.settings
         if settings.schedule is None:
             raise InputError("there is nothing to train: the method or extractor has no schedule")
         self.state, self.task, self.folder, self.progress = state, state.task, state.folder, progress
         self.schedule, self.seed, self.validation = settings.schedule, settings.seed, training.validation
         self.compute = settings.compute
-        device = device_of(self.task)
+        self.device = device = device_of(self.task)
         replicas = settings.recipe.replicas if settings.recipe else 1
+        if self.compute.capture:
+            recorder = recorder_for(device, distributed.world())
+            if isinstance(recorder, str):
+                say(f"compute.capture: no step is captured, for {recorder}; the weights are the same")
+            else:
+                state.take = CapturedSteps(self.task, recorder, say).take
         self.ledger = Ledger(
             self.folder.ledger if state.writes else None,
             self.schedule.batch * replicas,
-            self.task.flops_per_step,
             device,
             peak_tflops(device, self.compute.precision, self.compute.tf32),
+            measured_tflops(device, self.compute.precision, self.compute.tf32) if device.type == "cuda" else None,
         )
 
     def go_on(self, stop: StopRequest) -> None:
@@ -125,13 +133,14 @@ class _Loop:
         while state.step < iterations:
             seed_step(self.seed, state.step)
             state.take_step()
+            self.ledger.took_step(self.task.flops_per_step)
             if state.step % self.schedule.log_every == 0 or state.step == iterations:
                 self._log()
             if state.writes and self.validation and self.validation.is_due(state.step, iterations):
                 self._validate(self.validation)
             reason = stop.reason() if state.step < iterations else None
             if state.step % self.schedule.checkpoint_every == 0 or reason is not None:
-                saved = state.save()
+                saved = self._save()
                 if reason is not None:
                     raise Stopped(
                         f"{self.folder.path}: stopped by {reason} after step {state.step} of {iterations}; "
@@ -144,7 +153,15 @@ class _Loop:
         losses = self.state.log(self.schedule.learning_rate_at(self.state.step - 1))
         self._show(f"{_line(losses)} | {self.ledger.read(self.state.step)}")
 
+    def _save(self) -> Path | None:
+        wait_for(self.device)
+        began = perf_counter()
+        saved = self.state.save()
+        self.ledger.saved(self.state.step, perf_counter() - began)
+        return saved
+
     def _validate(self, validation: ValidationSet) -> None:
+        wait_for(self.device)
         began = perf_counter()
         measured = validation.measure(self.task.model)
         self.ledger.validated(self.state.step, perf_counter() - began, measured)

@@ -14,7 +14,7 @@ from spsr.training.frozen import load_frozen
 from spsr.training.objective import build_objective, replicas
 from spsr.training.patches import PatchSampler
 from spsr.training.seeding import seeded
-from spsr.training.step_cost import step_flops
+from spsr.training.step_cost import step_of
 from spsr.training.super_resolution import Sampler, SuperResolutionTask
 from spsr.training.task import Training
 from spsr.training.validation_set import validation_of
@@ -50,6 +50,7 @@ def build_task(
     device: torch.device | str = "cpu",
     *,
     flops_per_step: int | None = None,
+    flops_of_warmup: int | None = None,
 ) -> SuperResolutionTask:
     """The training of a method, ready for its first step.
 
@@ -65,6 +66,7 @@ def build_task(
         fusion_warmup=recipe.fusion_warmup if recipe else 0,
         compute=compute,
         flops_per_step=flops_per_step,
+        flops_of_warmup=flops_of_warmup,
     )
 
 
@@ -82,11 +84,12 @@ def method_training(config: Config, name: str, seed: int) -> Training:
     schedule = config.schedule(config.method(name).schedule)
 
     def fresh_task() -> SuperResolutionTask:
-        flops = step_flops(config, name) * step_samples(config, name)
+        cost, samples = step_of(config, name).cost(), step_samples(config, name)
         device = process.set_up(config.preset.compute, seed)
-        pack, samples = open_pack(config.layout.training_pack), step_samples(config, name)
+        pack = open_pack(config.layout.training_pack)
         sampler = PatchSampler(pack, schedule.patch, samples, seed, config.preset.data.tiling, device=device)
-        return build_task(config, name, seed, sampler, device, flops_per_step=flops)
+        flops, warmup = cost.flops * samples, cost.warmup_flops * samples
+        return build_task(config, name, seed, sampler, device, flops_per_step=flops, flops_of_warmup=warmup)
 
     settings = config.training_settings(name, seed)
     return Training(settings, input_hashes(config, name), fresh_task, validation_of(config))

@@ -1,6 +1,6 @@
 """Training of NatSR's natural manifold discriminator (Soh et al. 2019, Section 3) on distortions that get weaker."""
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from spsr.config import Config, Schedule
+from spsr.config import Compute, Config, Schedule
 from spsr.config.settings import NATURALNESS, Naturalness
 from spsr.data.inputs import input_hashes
 from spsr.data.pack import Pack, open_pack, without
@@ -18,11 +18,12 @@ from spsr.models import build
 from spsr.models.bicubic import enlarge
 from spsr.training import distributed
 from spsr.training.optimiser import adam, set_learning_rate
-from spsr.training.patches import PatchSampler
-from spsr.training.process import set_up
+from spsr.training.patches import KINDS, PatchSampler
+from spsr.training.process import autocast, placed, set_up
 from spsr.training.seeding import Stream, random_generator, seeded
 from spsr.training.step_cost import step_flops
-from spsr.training.task import Training
+from spsr.training.task import StepPlan, Training
+from spsr.training.upload import sent
 
 DCT_BLOCK = 8
 SIGMA, SIGMA_FACTOR = 0.1, 0.8
@@ -44,25 +45,35 @@ def _cosines() -> NDArray[np.float64]:
     return matrix
 
 
-def dct_noise(images: Tensor, sigma: float, random: np.random.Generator) -> Tensor:
-    """Add noise of standard deviation `sigma` to the highest frequencies of every 8x8 block.
+@lru_cache(maxsize=4)
+def _basis(dtype: torch.dtype, device: torch.device) -> Tensor:
+    return torch.from_numpy(_cosines()).to(device, dtype)
 
-    Those are the coefficients of the last row and the last column of a block's cosine transform.
+
+def draw_coefficients(images: int, height: int, width: int, random: np.random.Generator) -> Tensor:
+    """Normal coefficients of the highest frequencies of every 8x8 block of N images, N×3×H/8×W/8×8×8.
+
+    Those are the last row and the last column of a block's cosine transform; all others are zero.
+    """
+    blocks = height // DCT_BLOCK, width // DCT_BLOCK
+    drawn = random.standard_normal((images, 3, *blocks, DCT_BLOCK, DCT_BLOCK), dtype=np.float32)
+    drawn[..., :-1, :-1] = 0
+    return torch.from_numpy(drawn)
+
+
+def dct_noise(images: Tensor, sigma: Tensor | float, coefficients: Tensor) -> Tensor:
+    """Add noise of standard deviation `sigma`, given by the coefficients of its cosine transform.
 
     Args:
         images: N×3×H×W, sides multiples of 8.
+        coefficients: N×3×H/8×W/8×8×8, see `draw_coefficients`.
     """
-    n, channels, height, width = images.shape
-    noise = random.standard_normal(
-        (n, channels, height // DCT_BLOCK, width // DCT_BLOCK, DCT_BLOCK, DCT_BLOCK), dtype=np.float32
-    )
-    noise[..., :-1, :-1] = 0
-    basis = torch.from_numpy(_cosines()).to(images)
-    blocks = basis.T @ torch.from_numpy(noise).to(images) @ basis
+    basis = _basis(images.dtype, images.device)
+    blocks = basis.T @ coefficients @ basis
     return images + sigma * blocks.permute(0, 1, 2, 4, 3, 5).reshape(images.shape)
 
 
-def blend(images: Tensor, lr: Tensor, alpha: float) -> Tensor:
+def blend(images: Tensor, lr: Tensor, alpha: Tensor | float) -> Tensor:
     """`alpha` of the originals and the rest of their bicubic interpolations from LR patches N×3×h×w."""
     return alpha * images + (1 - alpha) * enlarge(lr)
 
@@ -92,59 +103,105 @@ class NaturalnessTask:
         settings: Naturalness,
         seed: int,
         *,
+        compute: Compute | None = None,
         flops_per_step: int | None = None,
     ) -> None:
+        compute, device = compute or Compute(), sampler.device
         self.model = network.train()
         self.optimiser = adam(network.parameters())
         self.flops_per_step = flops_per_step
-        self.sigma, self.alpha = SIGMA, ALPHA
-        self._accuracies = {"noise": [0.0] * AVERAGED, "blend": [0.0] * AVERAGED}
+        self._sigma, self._alpha = (
+            torch.full((), start, dtype=torch.float64, device=device) for start in (SIGMA, ALPHA)
+        )
+        self._accuracies = {
+            name: torch.zeros(AVERAGED, dtype=torch.float64, device=device) for name in ("noise", "blend")
+        }
         self._sampler, self._validation = sampler, validation
         self._schedule, self._settings, self._seed = schedule, settings, seed
+        self._compute = compute
+        self._memory_format = torch.channels_last if compute.channels_last else torch.contiguous_format
+        self._forward = torch.compile(network) if compute.compile else network
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of the noise; waits for the device."""
+        return float(self._sigma)
+
+    @property
+    def alpha(self) -> float:
+        """Share of the original in a blend; waits for the device."""
+        return float(self._alpha)
 
     def step(self, step: int) -> dict[str, Tensor]:
-        """The 0-based optimisation step. A step that validates waits for the device."""
+        """The 0-based optimisation step."""
+        return self.advance(self.prepare(step))
+
+    def prepare(self, step: int) -> StepPlan:
+        """The host's part of a step: learning rate, patches and noise, and whether it validates."""
         set_learning_rate(self.optimiser, self._schedule.learning_rate_at(step))
-        batch = self._sampler.draw(step)
-        noisy, blended = len(batch.hr) // 4, len(batch.hr) // 2
+        numbers, side = self._sampler.plan(step), self._sampler.patch
         random = random_generator(self._seed, Stream.DISTORTION, step, distributed.rank())
+        drawn = draw_coefficients(len(numbers["hr"]) // 4, side, side, random)
+        validates = (step + 1) % self._settings.validate_every == 0
+        held_out = self._held_out if validates else {}
+        return StepPlan(validates, numbers | {"noise": sent(drawn, self._sampler.device)} | held_out)
+
+    @cached_property
+    def _held_out(self) -> dict[str, Tensor]:
+        """Places of the validation patches, and their noise; the same at every validation."""
+        held_out = {f"held out {kind}": places for kind, places in self._validation.plan(0, rank=0, world=1).items()}
+        random, side = random_generator(self._seed, Stream.HELD_OUT_DISTORTION), self._validation.patch
+        drawn = draw_coefficients(len(held_out["held out hr"]) // 2, side, side, random)
+        return held_out | {"held out noise": sent(drawn, self._validation.device)}
+
+    def advance(self, plan: StepPlan) -> dict[str, Tensor]:
+        """The device's part of a step."""
+        patches = self._sampler.cut(plan.numbers)
+        lr, hr = patches["lr"], patches["hr"]
+        noisy, blended = len(hr) // 4, len(hr) // 2
         images = torch.cat(
             [
-                dct_noise(batch.hr[:noisy], self.sigma, random),
-                blend(batch.hr[noisy:blended], batch.lr[noisy:blended], self.alpha),
-                batch.hr[blended:],
+                dct_noise(hr[:noisy], self._sigma, plan.numbers["noise"]),
+                blend(hr[noisy:blended], lr[noisy:blended], self._alpha),
+                hr[blended:],
             ]
         )
         labels = torch.zeros(len(images), 1, device=images.device)
-        labels[blended:] = 1
-        loss = binary_cross_entropy_with_logits(self.model(images).float(), labels)
+        labels[blended:].fill_(1)
+        loss = binary_cross_entropy_with_logits(self._logits(images), labels)
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
         logged = {"naturalness": loss.detach()}
-        if (step + 1) % self._settings.validate_every == 0:
-            logged |= self._validate()
-        return logged | {"sigma": loss.new_tensor(self.sigma), "alpha": loss.new_tensor(self.alpha)}
+        if plan.phase:
+            logged |= self._validate(plan)
+        return logged | {"sigma": self._sigma.float(), "alpha": self._alpha.float()}
+
+    def _logits(self, images: Tensor) -> Tensor:
+        with autocast(images.device, self._compute):
+            logits: Tensor = self._forward(images.contiguous(memory_format=self._memory_format))
+        return logits.float()
 
     @torch.no_grad()
-    def _validate(self) -> dict[str, Tensor]:
+    def _validate(self, plan: StepPlan) -> dict[str, Tensor]:
         """Accuracies against originals, and weaker distortions where they are high enough."""
-        batch = self._validation.draw(0, rank=0, world=1)
-        half = len(batch.hr) // 2
+        patches = self._validation.cut({kind: plan.numbers[f"held out {kind}"] for kind in KINDS})
+        lr, hr = patches["lr"], patches["hr"]
+        half = len(hr) // 2
         distorted = {
-            "noise": dct_noise(batch.hr[:half], self.sigma, random_generator(self._seed, Stream.HELD_OUT_DISTORTION)),
-            "blend": blend(batch.hr[:half], batch.lr[:half], self.alpha),
+            "noise": dct_noise(hr[:half], self._sigma, plan.numbers["held out noise"]),
+            "blend": blend(hr[:half], lr[:half], self._alpha),
         }
-        natural = (self.model(batch.hr[half:]) > 0).float().mean()
+        natural = (self._logits(hr[half:]) > 0).float().mean()
         logged = {}
         for name, images in distorted.items():
-            accuracy = (natural + (self.model(images) <= 0).float().mean()) / 2
-            self._accuracies[name] = [*self._accuracies[name][1:], float(accuracy)]
+            accuracy = (natural + (self._logits(images) <= 0).float().mean()) / 2
+            self._accuracies[name].copy_(torch.cat([self._accuracies[name][1:], accuracy.double().view(1)]))
             logged[f"accuracy/{name}"] = accuracy
-        if np.mean(self._accuracies["noise"]) >= ENOUGH:
-            self.sigma *= SIGMA_FACTOR
-        if np.mean(self._accuracies["blend"]) >= ENOUGH:
-            self.alpha = min(self.alpha + ALPHA_STEP, ALPHA_MOST)
+        enough = {name: accuracies.mean() >= ENOUGH for name, accuracies in self._accuracies.items()}
+        self._sigma.copy_(torch.where(enough["noise"], self._sigma * SIGMA_FACTOR, self._sigma))
+        weaker = (self._alpha + ALPHA_STEP).clamp(max=ALPHA_MOST)
+        self._alpha.copy_(torch.where(enough["blend"], weaker, self._alpha))
         return logged
 
     def batch_names(self, step: int) -> list[str]:
@@ -158,15 +215,17 @@ class NaturalnessTask:
             "optimiser": self.optimiser.state_dict(),
             "sigma": self.sigma,
             "alpha": self.alpha,
-            "accuracies": {name: list(values) for name, values in self._accuracies.items()},
+            "accuracies": {name: values.tolist() for name, values in self._accuracies.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from `state_dict`."""
         self.model.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.sigma, self.alpha = state["sigma"], state["alpha"]
-        self._accuracies = {name: list(values) for name, values in state["accuracies"].items()}
+        self._sigma.fill_(state["sigma"])
+        self._alpha.fill_(state["alpha"])
+        for name, accuracies in self._accuracies.items():
+            accuracies.copy_(torch.tensor(state["accuracies"][name], dtype=torch.float64))
 
 
 def naturalness_training(config: Config, seed: int) -> Training:
@@ -207,4 +266,8 @@ def naturalness_task(config: Config, pack: Pack, seed: int, device: torch.device
         for skipped, batch in ((held_out, schedule.batch), (kept, settings.validation_patches))
     )
     flops = schedule.batch * step_flops(config, NATURALNESS)
-    return NaturalnessTask(network.to(device), training, validation, schedule, settings, seed, flops_per_step=flops)
+    compute = config.preset.compute
+    network = placed(network, device, compute)
+    return NaturalnessTask(
+        network, training, validation, schedule, settings, seed, compute=compute, flops_per_step=flops
+    )

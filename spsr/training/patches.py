@@ -1,6 +1,7 @@
 """Random training patches: a pure function of (seed, step), cut and turned on the device."""
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -17,8 +18,11 @@ from spsr.images import SCALE
 from spsr.training import distributed
 from spsr.training.ledger import DATA_WAIT
 from spsr.training.seeding import Stream, random_words
+from spsr.training.upload import sent
 
 Augment = Literal["dihedral", "flips"] | None
+Kind = Literal["lr", "hr"]
+KINDS: tuple[Kind, ...] = ("lr", "hr")
 
 
 @dataclass(frozen=True)
@@ -105,9 +109,14 @@ class PatchSampler:
         self.device = torch.device(device)
         self._tiles, self._widths = _tiles(pack, patch, tiling)
         heights = np.array([size[0] for size in pack.sizes], dtype=np.int64)
-        self._hr_offsets = _offsets(heights * self._widths)
-        self._lr_offsets = _offsets(heights // SCALE * (self._widths // SCALE))
-        self._hr, self._lr = _pixels(pack.hr, self.device), _pixels(pack.lr, self.device)
+        self._offsets: dict[Kind, NDArray[np.int64]] = {
+            "lr": _offsets(heights // SCALE * (self._widths // SCALE)),
+            "hr": _offsets(heights * self._widths),
+        }
+        self._pixels: dict[Kind, Tensor] = {
+            "hr": _pixels(pack.hr, self.device),
+            "lr": _pixels(pack.lr, self.device),
+        }
         self._order = lru_cache(maxsize=2)(self._epoch_order)
 
     @property
@@ -146,40 +155,50 @@ class PatchSampler:
             turns[:, 2] = False
         return image, corner, turns
 
-    def _cut(
-        self,
-        pixels: Tensor,
-        offsets: NDArray[np.int64],
-        scale: int,
-        plan: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]],
-    ) -> Tensor:
-        """Crops of side `patch * scale / 4` at a `scale` (HR: 4, LR: 1) as float32 NCHW."""
-        image, corner, turns = plan
-        width = self._widths[image] * scale // SCALE
-        base = offsets[image] + corner[:, 0] * scale * width + corner[:, 1] * scale
-        numbers = torch.from_numpy(np.column_stack([base, width, turns]))
-        if pixels.is_cuda:
-            numbers = numbers.pin_memory().to(pixels.device, non_blocking=True)
-        index = crop_index(numbers[:, 0], numbers[:, 1], self.patch * scale // SCALE, numbers[:, 2:] != 0)
-        crops = pixels[index]
-        if crops.device != self.device:
-            crops = crops.pin_memory().to(self.device, non_blocking=True)
-        return crops.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+    def _crops(self, kind: Kind, numbers: Tensor) -> Tensor:
+        """uint8 N x side x side x 3 at the places that N x 5 `numbers` say: position, width of the image, turns."""
+        side = self.patch if kind == "hr" else self.patch // SCALE
+        index = crop_index(numbers[:, 0], numbers[:, 1], side, numbers[:, 2:] != 0)
+        return self._pixels[kind][index]
+
+    def plan(
+        self, step: int, rank: int | None = None, world: int | None = None, kinds: Sequence[Kind] = KINDS
+    ) -> dict[str, Tensor]:
+        """What the host decides of the 0-based step, for `cut`: of this rank's share, or that of `rank` of `world`.
+
+        By kind the places of the crops; where the images do not lie on the device, the crops themselves.
+        """
+        with DATA_WAIT:
+            image, corner, turns = self._plan(step, *self._place(rank, world))
+            plan: dict[str, Tensor] = {}
+            for kind in kinds:
+                scale = SCALE if kind == "hr" else 1
+                width = self._widths[image] * scale // SCALE
+                base = self._offsets[kind][image] + corner[:, 0] * scale * width + corner[:, 1] * scale
+                numbers = torch.from_numpy(np.column_stack([base, width, turns]))
+                on_device = self._pixels[kind].device == self.device
+                plan[kind] = sent(numbers if on_device else self._crops(kind, numbers), self.device)
+            return plan
+
+    def cut(self, plan: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The patches that were planned, by kind: float32 in [0, 1], N x 3 x H x W. Never waits."""
+        patches: dict[str, Tensor] = {}
+        for kind in KINDS:
+            if kind in plan:
+                numbers = plan[kind]
+                crops = self._crops(kind, numbers) if numbers.ndim == 2 else numbers
+                crops = crops.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+                patches[kind] = crops.div_(255)
+        return patches
 
     def draw(self, step: int, rank: int | None = None, world: int | None = None) -> Batch:
         """The aligned patches of a 0-based step: this rank's share of them, or that of `rank` of `world`."""
-        with DATA_WAIT:
-            plan = self._plan(step, *self._place(rank, world))
-            return Batch(
-                lr=self._cut(self._lr, self._lr_offsets, 1, plan),
-                hr=self._cut(self._hr, self._hr_offsets, SCALE, plan),
-                names=tuple(self.names[i] for i in plan[0]),
-            )
+        patches = self.cut(self.plan(step, rank, world))
+        return Batch(patches["lr"], patches["hr"], tuple(self.image_names(step, rank, world)))
 
     def hr(self, step: int, rank: int | None = None, world: int | None = None) -> Tensor:
         """The HR patches of `draw` alone, N x 3 x H x W."""
-        with DATA_WAIT:
-            return self._cut(self._hr, self._hr_offsets, SCALE, self._plan(step, *self._place(rank, world)))
+        return self.cut(self.plan(step, rank, world, kinds=("hr",)))["hr"]
 
     def image_names(self, step: int, rank: int | None = None, world: int | None = None) -> list[str]:
         """Names of the images that a step draws from."""

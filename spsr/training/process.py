@@ -1,6 +1,7 @@
 """What is set once in a training process before its networks are built."""
 
 import os
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import nn
@@ -44,6 +45,11 @@ def set_up(compute: Compute, seed: int) -> torch.device:
     distributed.start(device)
     seed_all(seed)
     return device
+
+
+def autocast(device: torch.device, compute: Compute) -> AbstractContextManager[object]:
+    """Within it, matrix products and convolutions are in the precision that the preset chooses."""
+    return torch.autocast(device.type, torch.bfloat16) if compute.precision == "bf16" else nullcontext()
 
 
 def placed(network: nn.Module, device: torch.device | str, compute: Compute) -> nn.Module:

@@ -19,6 +19,9 @@ from spsr.training.task import Task
 class RunState:
     """The task, its step, the losses since the last event, and the events so far.
 
+    Attributes:
+        take: takes a step of the task.
+
     Args:
         identity: see `spsr.training.record.run_identity`.
         writes: whether this process writes files; of several one does.
@@ -26,6 +29,7 @@ class RunState:
 
     def __init__(self, task: Task, identity: dict[str, Any], folder: RunFolder, writes: bool) -> None:
         self.task, self.folder, self.writes = task, folder, writes
+        self.take: Callable[[int], dict[str, Tensor]] = lambda step: task.step(step)
         self.step = 0
         self._identity = identity
         self._window = events.LossWindow()
@@ -52,7 +56,7 @@ class RunState:
 
     def take_step(self) -> None:
         """The next step of the task."""
-        self._window.add(self.task.step(self.step))
+        self._window.add(self.take(self.step))
         self.step += 1
 
     def log(self, learning_rate: float) -> dict[str, float]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from spsr.config import Compute, Config
@@ -29,7 +29,6 @@ from spsr.plugins import OwnCodeFailed
 from spsr.training.frozen import fresh_frozen
 from spsr.training.memory import counting_saved_tensors
 from spsr.training.objective import build_objective, replicas
-from spsr.training.patches import Batch
 from spsr.training.super_resolution import SuperResolutionTask
 
 COUNTED = Path(__file__).with_name("counted.jsonl")
@@ -41,7 +40,9 @@ class StepCost:
 
     Attributes:
         generator, discriminators: numbers of parameters that are trained; an extractor counts as a generator.
-        flops: of one step, per sample, once the fusion warm-up is over.
+        flops: of one step, per sample, once the warm-up is over.
+        warmup_flops: of one step of the warm-up of the fusion, or of SFTGAN's transforms; as `flops` where there is
+            none.
         separate_flops: the same with a forward pass of each discriminator for the generator's loss and another for
             its own, as the official code has them.
         saved: bytes that autograd keeps at most, in fp32, for one sample of every replica.
@@ -50,6 +51,7 @@ class StepCost:
     generator: int
     discriminators: int
     flops: int
+    warmup_flops: int
     separate_flops: int
     saved: int
 
@@ -133,7 +135,7 @@ def steps(config: Config) -> dict[str, Step]:
 
 
 def step_flops(config: Config, name: str) -> int:
-    """FLOPs of one step of a training, per sample, as this preset trains it."""
+    """FLOPs of one step of a training once its warm-up is over, per sample, as this preset trains it."""
     return step_of(config, name).cost().flops
 
 
@@ -143,10 +145,13 @@ class _EmptyPatches:
     def __init__(self, patch: int, samples: int, device: str) -> None:
         hr = torch.zeros(samples, 3, patch, patch, device=device)
         lr = torch.zeros(samples, 3, patch // SCALE, patch // SCALE, device=device)
-        self._batch = Batch(lr, hr, ())
+        self._patches = {"lr": lr, "hr": hr}
 
-    def draw(self, step: int) -> Batch:
-        return self._batch
+    def plan(self, step: int) -> dict[str, Tensor]:
+        return self._patches
+
+    def cut(self, plan: dict[str, Tensor]) -> dict[str, Tensor]:
+        return plan
 
     def image_names(self, step: int) -> list[str]:
         return []
@@ -175,20 +180,26 @@ def _counted(config: Config, name: str, share_forward: bool | None, device: str)
     with torch.device(device):
         generator = build(method.generator.name if method.generator else "", **size)
         objective = build_objective(config, name, 0, fresh_frozen(config, name), device, share_forward=share_forward)
+    schedule = schedule.model_copy(update={"warmup": 1})
     patches = _EmptyPatches(schedule.patch, samples, device)
-    task = SuperResolutionTask(generator, objective, patches, schedule)
+    task = SuperResolutionTask(generator, objective, patches, schedule, fusion_warmup=1)
     for optimiser in task.optimisers():
         optimiser.step = _nothing  # type: ignore[assignment,method-assign]
     with FlopCounterMode(display=False) as counter, counting_saved_tensors() as saved:
-        task.step(schedule.iterations)
-    flops = separate = counter.get_total_flops() // samples
+        task.step(1)
+    flops = separate = warmup = counter.get_total_flops() // samples
+    if task.has_warmup:
+        with FlopCounterMode(display=False) as counter:
+            task.step(0)
+        warmup = counter.get_total_flops() // samples
     if share_forward:
-        views = objective.views(hr := patches.draw(0).hr, hr)
+        views = objective.views(hr := patches.plan(0)["hr"], hr)
         for adversarial in objective.adversarial:
             shape = views.view("real", adversarial.term.view).shape[1:]
             separate += forward_flops(adversarial.discriminator, (2, *shape))
     discriminators = sum(_parameters(adversarial.discriminator) for adversarial in objective.adversarial)
-    return StepCost(_parameters(generator), discriminators, flops, separate, saved.peak)
+    task.prepare(1)
+    return StepCost(_parameters(generator), discriminators, flops, warmup, separate, saved.peak)
 
 
 def _nothing(*_: object) -> None:
@@ -200,7 +211,7 @@ def _network_cost(name: str, patch: int, size: dict[str, Any]) -> StepCost:
         network = build(name, **size)
     with counting_saved_tensors() as saved:
         flops = forward_backward_flops(network, (1, 3, patch, patch))
-    return StepCost(_parameters(network), 0, flops, flops, saved.peak)
+    return StepCost(_parameters(network), 0, flops, flops, flops, saved.peak)
 
 
 def _parameters(network: nn.Module) -> int:

@@ -1,6 +1,6 @@
 """The training of a super-resolution generator: one step of it, and what a run needs to go on."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -11,7 +11,8 @@ from spsr.config import Compute, Schedule
 from spsr.losses import Objective
 from spsr.plugins import OwnCodeFailed, is_reference, running
 from spsr.training.optimiser import adam, set_learning_rate
-from spsr.training.patches import Batch
+from spsr.training.process import autocast
+from spsr.training.task import StepPlan
 
 CONDITIONAL_FACTOR = 5.0
 """Of the learning rate of SFTGAN's transforms and condition network."""
@@ -20,7 +21,8 @@ CONDITIONAL_FACTOR = 5.0
 class Sampler(Protocol):
     """Where batches come from; see `spsr.training.patches.PatchSampler`."""
 
-    def draw(self, step: int) -> Batch: ...
+    def plan(self, step: int) -> dict[str, Tensor]: ...
+    def cut(self, plan: dict[str, Tensor]) -> dict[str, Tensor]: ...
     def image_names(self, step: int) -> list[str]: ...
 
 
@@ -40,7 +42,8 @@ class SuperResolutionTask:
         fusion_warmup: number of first steps in which only `generator.fusion` trains; the official code's
             `Branch_pretrain`. Generators without a fusion module train whole from the first step.
         compute: precision, memory layout and compilation.
-        flops_per_step: floating-point operations of a step, for the record.
+        flops_per_step: floating-point operations of a step in which everything trains, for the record.
+        flops_of_warmup: those of a step of the warm-up.
     """
 
     def __init__(
@@ -53,10 +56,12 @@ class SuperResolutionTask:
         fusion_warmup: int = 0,
         compute: Compute | None = None,
         flops_per_step: int | None = None,
+        flops_of_warmup: int | None = None,
     ) -> None:
         self.model = generator.train()
         self.objective = objective
-        self.flops_per_step = flops_per_step
+        self._flops, self._flops_of_warmup = flops_per_step, flops_of_warmup
+        self._warming_up: bool | None = None
         self._parameters = [parameter for parameter in generator.parameters() if parameter.requires_grad]
         conditional = getattr(generator, "conditional_parameters", tuple)
         self.optimiser = adam(self._parameters, faster=conditional(), factor=CONDITIONAL_FACTOR)
@@ -76,14 +81,20 @@ class SuperResolutionTask:
 
         Terms are given before their weights; `generator` is the weighted sum that is minimised.
         """
-        self._set_learning_rate(self._schedule.learning_rate_at(step))
-        self._choose_trained_parameters(step)
-        return self.update(self._sampler.draw(step))
+        return self.advance(self.prepare(step))
 
-    def update(self, batch: Batch) -> dict[str, Tensor]:
-        """One step of the generator and of every discriminator on `batch`."""
-        lr, hr = (image.contiguous(memory_format=self._memory_format) for image in (batch.lr, batch.hr))
-        with self._autocast(lr.device):
+    def prepare(self, step: int) -> StepPlan:
+        """The host's part of a step: learning rate, which parameters train, and which patches are cut."""
+        for optimiser in self.optimisers():
+            set_learning_rate(optimiser, self._schedule.learning_rate_at(step))
+        self._warm_up(step < self._warmup)
+        return StepPlan(self._warming_up, self._sampler.plan(step))
+
+    def advance(self, plan: StepPlan) -> dict[str, Tensor]:
+        """The device's part: one step of the generator and of every discriminator on the planned patches."""
+        patches = self._sampler.cut(plan.numbers)
+        lr, hr = (patches[kind].contiguous(memory_format=self._memory_format) for kind in ("lr", "hr"))
+        with autocast(lr.device, self._compute):
             with running(self._own, lr) if self._own else nullcontext():
                 output = self._forward(lr)
             sr, branch = output if isinstance(output, tuple | list) else (output, None)
@@ -98,7 +109,7 @@ class SuperResolutionTask:
             loss.backward()
         self.optimiser.step()
         for adversarial in self.objective.adversarial:
-            with self._autocast(lr.device):
+            with autocast(lr.device, self._compute):
                 measured = adversarial.discriminator_loss(views)
             adversarial.discriminator_step(measured.loss)
             logged |= measured.logged
@@ -126,14 +137,20 @@ class SuperResolutionTask:
         """The generator's optimiser, then the discriminators'."""
         return (self.optimiser, *self.objective.optimisers())
 
-    def _set_learning_rate(self, learning_rate: float) -> None:
-        for optimiser in self.optimisers():
-            set_learning_rate(optimiser, learning_rate)
+    @property
+    def has_warmup(self) -> bool:
+        """Whether there are first steps in which a part of the generator trains alone."""
+        return self._warmup > 0
 
-    def _choose_trained_parameters(self, step: int) -> None:
-        warming_up = step < self._warmup
+    @property
+    def flops_per_step(self) -> int | None:
+        """Floating-point operations of the step that was taken last, if they are known."""
+        return self._flops_of_warmup if self._warming_up else self._flops
+
+    def _warm_up(self, warming_up: bool) -> None:
+        """Choose the parameters that train, where the step before trained others."""
+        if warming_up == self._warming_up:
+            return
+        self._warming_up = warming_up
         for parameter in self._parameters:
             parameter.requires_grad_(not warming_up or parameter in self._first)
-
-    def _autocast(self, device: torch.device) -> AbstractContextManager[object]:
-        return torch.autocast(device.type, torch.bfloat16) if self._compute.precision == "bf16" else nullcontext()

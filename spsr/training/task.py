@@ -1,6 +1,6 @@
 """What a loop trains: super-resolution, structure extractors and the naturalness discriminator are tasks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -11,12 +11,26 @@ from spsr.config import TrainingSettings
 from spsr.training.validation_set import ValidationSet
 
 
+@dataclass(frozen=True)
+class StepPlan:
+    """What the host decides of a step.
+
+    Attributes:
+        phase: steps of one phase are the same operations on other numbers.
+        numbers: what the device is told, by name: tensors that lie on it (or are on their way), of one shape a phase.
+    """
+
+    phase: Hashable
+    numbers: dict[str, Tensor]
+
+
 class Task(Protocol):
     """One thing to train.
 
     Attributes:
         model: what `model.safetensors` holds at the end.
-        flops_per_step: counted floating-point operations of a step over the global batch, if known.
+        flops_per_step: counted floating-point operations of the step that was taken last, over the global batch, if
+            known.
     """
 
     @property
@@ -26,6 +40,12 @@ class Task(Protocol):
 
     def step(self, step: int) -> dict[str, Tensor]:
         """The whole optimisation step with 0-based number `step`; detached device scalars by term. Never waits."""
+
+    def prepare(self, step: int) -> StepPlan:
+        """The host's part of a step: all that depends on its number."""
+
+    def advance(self, plan: StepPlan) -> dict[str, Tensor]:
+        """The device's part of a step: a fixed sequence of operations for each phase, without a word to the host."""
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to go on: tensors, numbers, strings, lists and dictionaries."""

@@ -4,6 +4,7 @@ Cell (i, j) of the NSE's map sees the window of 31x31 pixels around pixel (4i, 4
 most 7 apart in both directions share pixels; from 8 on they do not.
 """
 
+from functools import cache
 from typing import Literal
 
 import torch
@@ -54,7 +55,12 @@ def legal_anchors(height: int, width: int, sampling: Sampling) -> tuple[range, r
 
 def input_cells(anchors: Tensor, sampling: Sampling) -> Tensor:
     """Input cells of each anchor: ... x 2 (row, column) to ... x M x 2; M is 2, or 4 for the crossing."""
-    return anchors.unsqueeze(-2) + torch.tensor(INPUTS[sampling], device=anchors.device)
+    return anchors.unsqueeze(-2) + _offsets(sampling, anchors.device)
+
+
+@cache
+def _offsets(sampling: Sampling, device: torch.device) -> Tensor:
+    return torch.tensor(INPUTS[sampling], device=device)
 
 
 def candidates(anchors: Tensor, sampling: Sampling, height: int, width: int) -> Tensor:

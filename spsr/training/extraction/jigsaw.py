@@ -1,6 +1,7 @@
 """Jigsaw puzzles: the order in which the features of a 2x2 grid were laid out (Section 4.2, eq. 13)."""
 
 from collections.abc import Callable
+from functools import cache
 from itertools import permutations
 
 import numpy as np
@@ -68,8 +69,13 @@ def window_vectors(extractor: Callable[[Tensor], Tensor], images: Tensor, grids:
 
 def scores(vectors: Tensor, labels: Tensor, head: nn.Module) -> Tensor:
     """Scores of the permutations, N·G x 24, for vectors N x G x 4 x C laid out as the labels N x G say."""
-    order = torch.tensor(PERMUTATIONS, device=vectors.device)[labels]
+    order = _permutations(vectors.device)[labels]
     return head(vectors.gather(2, order.unsqueeze(-1).expand_as(vectors)).flatten(0, 1))
+
+
+@cache
+def _permutations(device: torch.device) -> Tensor:
+    return torch.tensor(PERMUTATIONS, device=device)
 
 
 def jigsaw_loss(vectors: Tensor, labels: Tensor, head: nn.Module) -> Tensor:

@@ -1,6 +1,6 @@
 """The two self-supervised tasks as something to train: a loss on patches that is a function of (seed, step)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,8 +30,11 @@ class Pretext(Protocol):
     def head(self) -> nn.Module:
         """A fresh network that solves the task from the features."""
 
-    def loss(self, extract: Extract, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
-        """Mean loss over patches N x 3 x H x W in [0, 1]; of several processes each has its share of the batch."""
+    def draw(self, patches: int, size: tuple[int, int], seed: int, step: int) -> dict[str, Tensor]:
+        """What is random in a step on `patches` patches of `size` pixels, by name; of several processes a share."""
+
+    def loss(self, extract: Extract, head: nn.Module, images: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
+        """Mean loss over patches N x 3 x H x W in [0, 1], with what `draw` gave, on their device."""
 
     def solved(self, extract: Extract, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int) -> Tensor:
         """Whether each patch of a test batch is solved in each repeat, N x repeats booleans."""
@@ -54,15 +57,16 @@ class Contrastive:
         """The predictor P."""
         return build("predictor", vectors=len(INPUTS[self.sampling]))
 
-    def loss(self, extract: Extract, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
-        """Eq. 11 at random anchors."""
-        cells = images.shape[-2] // STRIDE, images.shape[-1] // STRIDE
-        patches = len(images) * distributed.world()
-        drawn = contrastive.draw_anchors(
-            random_generator(seed, Stream.PRETEXT, step), patches, self.anchors, cells, self.sampling
-        )
-        anchors = _share(drawn, images)
-        return contrastive.info_nce(extract(images).float(), anchors, self.sampling, head)
+    def draw(self, patches: int, size: tuple[int, int], seed: int, step: int) -> dict[str, Tensor]:
+        """Anchors at random places."""
+        generator, cells = random_generator(seed, Stream.PRETEXT, step), (size[0] // STRIDE, size[1] // STRIDE)
+        everyones = patches * distributed.world()
+        drawn = contrastive.draw_anchors(generator, everyones, self.anchors, cells, self.sampling)
+        return {"anchors": _share(drawn, patches)}
+
+    def loss(self, extract: Extract, head: nn.Module, images: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
+        """Eq. 11 at the anchors."""
+        return contrastive.info_nce(extract(images).float(), drawn["anchors"], self.sampling, head)
 
     def solved(self, extract: Extract, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int) -> Tensor:
         """Whether the prediction is nearest to its anchor; each repeat draws an anchor on each patch."""
@@ -103,14 +107,18 @@ class Jigsaw:
             return jigsaw.window_vectors(extract, images, grids).float()
         return gather(extract(images).float(), grids)
 
-    def loss(self, extract: Extract, head: nn.Module, images: Tensor, seed: int, step: int) -> Tensor:
-        """Eq. 13 with the grids at random places and in random orders."""
-        generator, patches = random_generator(seed, Stream.PRETEXT, step), len(images) * distributed.world()
+    def draw(self, patches: int, size: tuple[int, int], seed: int, step: int) -> dict[str, Tensor]:
+        """Grids at random places, and the labels of their orders."""
+        generator, everyones = random_generator(seed, Stream.PRETEXT, step), patches * distributed.world()
         count = 1 if self.windows else self.puzzles
-        grids = jigsaw.draw_grids(generator, patches, min(images.shape[-2:]) // STRIDE, count)
-        labels = _share(jigsaw.draw_labels(generator, patches, self.puzzles), images)
-        vectors = self.vectors(extract, images, _share(grids, images))
-        return jigsaw.jigsaw_loss(vectors.expand(-1, self.puzzles, -1, -1), labels, head)
+        grids = jigsaw.draw_grids(generator, everyones, min(size) // STRIDE, count)
+        labels = jigsaw.draw_labels(generator, everyones, self.puzzles)
+        return {"grids": _share(grids, patches), "labels": _share(labels, patches)}
+
+    def loss(self, extract: Extract, head: nn.Module, images: Tensor, drawn: Mapping[str, Tensor]) -> Tensor:
+        """Eq. 13 with the grids in their random orders."""
+        vectors = self.vectors(extract, images, drawn["grids"])
+        return jigsaw.jigsaw_loss(vectors.expand(-1, self.puzzles, -1, -1), drawn["labels"], head)
 
     def solved(self, extract: Extract, head: nn.Module, images: Tensor, seed: int, batch: int, repeats: int) -> Tensor:
         """Whether the order of the grid near the centre is told; each repeat draws another order."""
@@ -120,8 +128,7 @@ class Jigsaw:
         return jigsaw.correct(vectors, labels.to(images.device), head)
 
 
-def _share(drawn: Tensor, images: Tensor) -> Tensor:
-    """This process's share of what was drawn for the whole batch, on the device of the images."""
-    start = len(images) * distributed.rank()
-    mine = drawn[start : start + len(images)]
-    return mine.pin_memory().to(images.device, non_blocking=True) if images.is_cuda else mine
+def _share(drawn: Tensor, patches: int) -> Tensor:
+    """This process's share of what was drawn for the whole batch."""
+    start = patches * distributed.rank()
+    return drawn[start : start + patches]

@@ -9,6 +9,9 @@ from spsr.config import Compute, Schedule
 from spsr.training.extraction.pretext import Pretext
 from spsr.training.optimiser import adam, set_learning_rate
 from spsr.training.patches import PatchSampler
+from spsr.training.process import autocast
+from spsr.training.task import StepPlan
+from spsr.training.upload import sent
 
 
 class ExtractorTask:
@@ -38,7 +41,7 @@ class ExtractorTask:
     ) -> None:
         compute = compute or Compute()
         self._memory_format = torch.channels_last if compute.channels_last else torch.contiguous_format
-        self._bf16 = compute.precision == "bf16"
+        self._compute = compute
         self.extractor = extractor.to(memory_format=self._memory_format).train(not frozen)  # type: ignore[call-overload]
         self.head = head.train()
         self.model = self.head if frozen else self.extractor
@@ -51,21 +54,31 @@ class ExtractorTask:
 
     def _extract(self, images: Tensor) -> Tensor:
         """Features in the precision of the preset; heads and losses are always fp32."""
-        with (
-            torch.set_grad_enabled(not self._frozen),
-            torch.autocast(images.device.type, torch.bfloat16, enabled=self._bf16),
-        ):
+        with torch.set_grad_enabled(not self._frozen), autocast(images.device, self._compute):
             return self.extractor(images)
+
+    def _loss(self, plan: StepPlan) -> Tensor:
+        images = self._sampler.cut(plan.numbers)["hr"].contiguous(memory_format=self._memory_format)
+        return self._pretext.loss(self._see, self.head, images, plan.numbers)
 
     def loss(self, step: int) -> Tensor:
         """The loss of the 0-based `step`, with its gradient attached."""
-        images = self._sampler.hr(step).contiguous(memory_format=self._memory_format)
-        return self._pretext.loss(self._see, self.head, images, self._seed, step)
+        return self._loss(self.prepare(step))
 
     def step(self, step: int) -> dict[str, Tensor]:
         """The 0-based optimisation step: the loss by the name of the task."""
+        return self.advance(self.prepare(step))
+
+    def prepare(self, step: int) -> StepPlan:
+        """The host's part of a step: learning rate, patches, and what the task draws for them."""
         set_learning_rate(self.optimiser, self._schedule.learning_rate_at(step))
-        loss = self.loss(step)
+        patches, side = self._sampler.plan(step, kinds=("hr",)), self._sampler.patch
+        drawn = self._pretext.draw(len(patches["hr"]), (side, side), self._seed, step)
+        return StepPlan("step", patches | {name: sent(tensor, self._sampler.device) for name, tensor in drawn.items()})
+
+    def advance(self, plan: StepPlan) -> dict[str, Tensor]:
+        """The device's part of a step."""
+        loss = self._loss(plan)
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()

@@ -1,0 +1,190 @@
+"""The device's part of a step says nothing to the host and hears nothing from it, so that it can be captured."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from random_weights import write_random_weights
+from small_runs import INPUTS, Images, run_task, small_task
+from synthetic import toy_config
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from spsr.config import Compute, Config, Schedule, load
+from spsr.config.settings import NATURALNESS
+from spsr.training import capture, frozen, process
+from spsr.training.capture import EAGER_STEPS, CapturedSteps, CudaRecorder
+from spsr.training.extraction.pretrain import extractor_task
+from spsr.training.method_training import build_task, step_samples
+from spsr.training.naturalness import naturalness_task
+from spsr.training.patches import PatchSampler
+from spsr.training.seeding import seed_step
+from spsr.training.task import Task
+
+Work = Callable[[], dict[str, torch.Tensor]]
+
+CPU = torch.device("cpu")
+FORBIDDEN = ("_local_scalar_dense", "lift_fresh", "nonzero", "unique", "masked_select", "is_nonzero")
+METHODS = [name for name, method in load().methods.items() if method.source == "trained"]
+EXTRACTORS = [name for name, extractor in load().extractors.items() if extractor.task]
+
+
+class Watch(TorchDispatchMode):
+    """Fails where a GPU would wait for the host: a read-back, an upload, a shape that depends on values."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = str(func)
+        assert not any(word in name for word in FORBIDDEN), name
+        if "index" in name and any(isinstance(each, torch.Tensor) and each.dtype == torch.bool for each in args[1:2]):
+            raise AssertionError(f"{name} by a mask")
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Config]:
+    """The quick preset with a fusion warm-up and random weights, and a judge that validates in every third step."""
+    folder = tmp_path_factory.mktemp("captured")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("SPSR_RESOURCES", str(folder / "resources"))
+        patch.setattr("spsr.models.vgg.STAGES", ((4, 2), (4, 2), (8, 4), (8, 4), (512, 4)))
+        patch.setattr(frozen, "load_vgg19", cache(frozen.load_vgg19))
+        recipe = {"like": "official", "replicas": 1, "fusion_warmup": 3}
+        config = toy_config(folder, recipe=recipe, naturalness={"validate_every": 3, "validation_patches": 4})
+        write_random_weights(config)
+        yield config
+
+
+def task_of(config: Config, name: str, device: torch.device = CPU) -> Task:
+    pack = Images(sizes=[(208, 216)] * 3)
+    if name == NATURALNESS:
+        return naturalness_task(config, pack, 0, device)
+    if name in config.extractors:
+        extractor = config.extractor(name)
+        return extractor_task(config, extractor, config.schedule(str(extractor.task)), pack, 0, device)
+    patch = config.schedule(config.method(name).schedule).patch
+    sampler = PatchSampler(pack, patch, step_samples(config, name), 0, device=device)
+    return build_task(config, name, 0, sampler, device)
+
+
+@pytest.mark.parametrize("name", [*METHODS, *EXTRACTORS, NATURALNESS])
+def test_the_devices_part_of_a_step_never_waits_for_the_host(config: Config, name: str) -> None:
+    task = task_of(config, name)
+    task.step(0)
+    plan = task.prepare(5)
+    with Watch():
+        losses = task.advance(plan)
+    assert all(torch.isfinite(value) for value in losses.values())
+
+
+def test_parameters_are_told_whether_they_train_only_when_that_changes(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[bool] = []
+    requires_grad = torch.Tensor.requires_grad_
+
+    def counted(tensor: torch.Tensor, required: bool = True) -> torch.Tensor:
+        told.append(required)
+        return requires_grad(tensor, required)
+
+    task = task_of(config, "spsr_g")
+    monkeypatch.setattr(torch.nn.Parameter, "requires_grad_", counted, raising=False)
+    phases = [(task.prepare(step).phase, len(told)) for step in range(6)]
+    every = sum(1 for _ in task.model.parameters())
+    assert phases == [(True, every)] * 3 + [(False, 2 * every)] * 3
+
+
+class Replays:
+    """Records as a graph does, and runs the recorded work again with the numbers that it was given since."""
+
+    def __init__(self, waits_at: str | None = None) -> None:
+        self.eager, self.replayed, self.recorded, self.waits_at = 0, 0, 0, waits_at
+
+    def eagerly(self, work: Work) -> tuple[dict[str, torch.Tensor], str | None]:
+        self.eager += 1
+        return work(), self.waits_at
+
+    def record(self, work: Work) -> Work:
+        self.recorded += 1
+
+        def again() -> dict[str, torch.Tensor]:
+            self.replayed += 1
+            return work()
+
+        return again
+
+
+@pytest.mark.parametrize("name", ["spsr_p", "natsr", "nse_p_h", "nse_j", NATURALNESS])
+def test_captured_steps_give_the_weights_and_losses_of_eager_ones(
+    config: Config, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole, and when they begin anew from a state in between."""
+    eager, captured, resumed = (task_of(config, name) for _ in range(3))
+    monkeypatch.setattr(capture, "EAGER_STEPS", 1)
+    recorder, steps = Replays(), 6
+    take = CapturedSteps(captured, recorder, pytest.fail).take
+    expected = [eager.step(step) for step in range(steps)]
+    found = []
+    for step in range(steps):
+        if step == 3:
+            resumed.load_state_dict(captured.state_dict())
+            take = CapturedSteps(resumed, recorder, pytest.fail).take
+        found.append({term: value.clone() for term, value in take(step).items()})
+    for one, other in zip(found, expected, strict=True):
+        assert {term: value.item() for term, value in one.items()} == {term: v.item() for term, v in other.items()}
+    assert all(map(torch.equal, resumed.model.state_dict().values(), eager.model.state_dict().values()))
+    assert (recorder.recorded, recorder.replayed) == (2, 3 if name == NATURALNESS else 4)
+
+
+def test_each_phase_is_recorded_once_it_has_had_some_eager_steps(config: Config) -> None:
+    """A warm-up of three steps is too short to be recorded."""
+    recorder = Replays()
+    steps = CapturedSteps(task_of(config, "spsr_g"), recorder, pytest.fail)
+    for step in range(10):
+        steps.take(step)
+    assert (recorder.eager, recorder.recorded, recorder.replayed) == (3 + EAGER_STEPS, 1, 4)
+
+
+def test_steps_that_wait_for_the_device_are_not_recorded_which_is_said_once(config: Config) -> None:
+    recorder, said = Replays(waits_at="mine.py:7"), []
+    steps = CapturedSteps(task_of(config, "rrdb"), recorder, said.append)
+    for step in range(8):
+        steps.take(step)
+    assert (recorder.eager, recorder.recorded) == (8, 0)
+    assert len(said) == 1
+    assert said[0].startswith("compute.capture: mine.py:7 waits for the device")
+
+
+def test_capture_is_no_part_of_a_runs_identity_and_a_cpu_says_once_that_it_has_no_graphs(
+    toy: Config, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = toy.preset.compute.model_copy(update={"capture": True})
+    capturing = replace(toy, preset=toy.preset.model_copy(update={"compute": asked}))
+    plain, captured = (config.training_settings("nse_p_h", 0) for config in (toy, capturing))
+    assert plain.plain() == captured.plain()
+    schedule = Schedule(iterations=2, batch=2, patch=96, learning_rate=1e-3)
+    schedules = toy.preset.schedules | {"contrastive": schedule}
+    task, settings = small_task(
+        replace(capturing, preset=capturing.preset.model_copy(update={"schedules": schedules})), "nse_p_h"
+    )
+    run_task(task, settings, INPUTS, Path("out"))
+    assert capsys.readouterr().out.count("no step is captured, for there are no graphs on a CPU") == 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("name", ["spsr_g", "nse_p_h", NATURALNESS])
+def test_graphs_on_a_gpu_give_the_bytes_of_eager_steps(config: Config, name: str) -> None:
+    device = process.set_up(Compute(deterministic=True), 0)
+    eager, captured = (task_of(config, name, device) for _ in range(2))
+    steps = CapturedSteps(captured, CudaRecorder(device), pytest.fail)
+    for step in range(12):
+        seed_step(0, step)
+        expected = eager.step(step)
+        seed_step(0, step)
+        found = steps.take(step)
+        assert {term: value.item() for term, value in found.items()} == {t: v.item() for t, v in expected.items()}
+    assert all(map(torch.equal, captured.model.state_dict().values(), eager.model.state_dict().values()))
