@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
+from spsr.config.preset import MOST_SEED
+
 Configfile = Annotated[
     Path | None,
     typer.Option("--configfile", help="Preset file; the quick preset if none is given.", show_default=False),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of the run.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=MOST_SEED, help="Seed of the run.")]
 Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Folder to write to; the run's own folder under results/ by default."),

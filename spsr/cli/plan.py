@@ -1,6 +1,7 @@
 """`spsr plan`."""
 
 import json as formats
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -42,6 +43,8 @@ def plan(
     The rate is the one given, or measured, or the median in the ledgers of earlier runs, or assumed.
     """
     config = load(configfile)
+    if rate is not None and not math.isfinite(rate):
+        raise InputError(f"--rate: {rate} is no rate; give a finite number of TFLOP/s")
     if table is not None:
         config.table(table)
         if table not in config.preset.tables:

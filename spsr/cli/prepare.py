@@ -11,8 +11,10 @@ from spsr.config import Config, load
 from spsr.config.preset import ImageSource
 from spsr.config.strict import suggestion
 from spsr.data import registry
+from spsr.data.benchmark import damage as benchmark_damage
 from spsr.data.benchmark import prepare_benchmark
 from spsr.data.image_sets import resolve
+from spsr.data.pack import damage as pack_damage
 from spsr.data.pack import pack
 from spsr.errors import InputError
 
@@ -39,12 +41,14 @@ def prepare(
             images = resolve(_source(config, name, literally=out is not None and configfile is None))
             if name == "training":
                 index = config.layout.training_pack if out is None else out / "training" / "index.json"
+                _say_damage(name, pack_damage(index))
                 packed = pack(images, index, progress=report)
                 line = (
                     f"training: {len(packed.names)} images, {packed.hr.size / 1e6:.1f} MB of pixels in {index.parent}"
                 )
             else:
                 folder = config.layout.benchmark(name) if out is None else out / name
+                _say_damage(name, benchmark_damage(folder))
                 passport = prepare_benchmark(
                     name,
                     images,
@@ -55,6 +59,11 @@ def prepare(
                 line = f"{name}: {passport['count']} images in {folder}"
                 line += "".join(f"\n{name}: warning: {problem}" for problem in passport["problems"])
         print(line)
+
+
+def _say_damage(name: str, damage: str | None) -> None:
+    if damage is not None:
+        print(f"{name}: {damage}; it is made again")
 
 
 def _source(config: Config, name: str, literally: bool) -> ImageSource:

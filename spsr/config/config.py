@@ -9,7 +9,7 @@ from spsr.config.inheritance import read_methods
 from spsr.config.layout import Layout
 from spsr.config.method import Method
 from spsr.config.preset import Preset
-from spsr.config.references import check_methods, check_preset, check_tables, check_trained, find
+from spsr.config.references import check_extractors, check_methods, check_preset, check_tables, check_trained, find
 from spsr.config.settings import MAP_WEIGHTS, NATURALNESS, Extractor, Judge, Recipe, Schedule
 from spsr.config.strict import validate, validate_all
 from spsr.config.table import Table
@@ -174,10 +174,11 @@ def load(path: Path | str | None = None) -> Config:
     methods = read_methods(methods_source)
     extractors = validate_all(Extractor, extractors_source)
     tables = validate_all(Table, tables_source)
-    check_preset(source, preset, methods, tables)
+    check_preset(source, preset, methods, extractors, tables)
     check_methods(methods_source, methods, extractors)
     for name in preset.schedules.keys() & methods.keys():
         methods[name] = methods[name].model_copy(update={"schedule": name})
+    check_extractors(extractors_source, extractors)
     for name, weights in preset.released.items():
         update = {"source": "released", "weights": weights, "init_from": None}
         methods[name] = methods[name].model_copy(update=update)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from spsr.config.settings import Compute, Naturalness, Perceptual, Probe, Recipe, Schedule
 from spsr.config.strict import Slug, Strict
@@ -11,6 +11,20 @@ TRAINING = "training"
 """The name of the training images among those that are prepared."""
 
 Metric = Literal["lpips", "psnr", "ssim", "ssim_standard"]
+
+
+MOST_SEED = 2**63 - 1
+
+
+def _each_once(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if len(set(seeds)) != len(seeds):
+        raise ValueError("a seed is given twice, and would count twice; keep one of them")
+    return seeds
+
+
+Seeds = Annotated[
+    tuple[Annotated[int, Field(ge=0, le=MOST_SEED)], ...], Field(strict=False), AfterValidator(_each_once)
+]
 
 
 class ImageSource(Strict):
@@ -135,8 +149,8 @@ class Preset(Strict):
 
     preset: Slug
     mark: str = ""
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1, strict=False)
-    more_seeds: dict[str, Annotated[tuple[int, ...], Field(strict=False)]] = {}
+    seeds: Seeds = Field(default=(0,), min_length=1)
+    more_seeds: dict[str, Seeds] = {}
     recipe: Recipe
     compute: Compute = Compute()
     data: Data

@@ -1,19 +1,24 @@
 """Names in the configuration that stand for something declared elsewhere: every "no such name" in one place."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from spsr.config.method import Method
+from spsr.config.networks import GENERATORS, NETWORKS, size_types, wrong_size
 from spsr.config.preset import Preset
-from spsr.config.settings import Extractor
+from spsr.config.settings import MAP_PROVIDERS, Extractor
 from spsr.config.strict import suggestion
 from spsr.config.table import Table
 from spsr.config.yaml_source import Place, Source
 from spsr.errors import InputError
-from spsr.plugins import source_file
+from spsr.plugins import is_reference, source_file
 
 Entry = TypeVar("Entry")
+
+REGISTRIES = (Path(__file__).resolve().parents[1] / "configs").resolve()
+PRETEXTS = ("contrastive", "jigsaw")
 
 
 def find(kind: str, name: str, entries: Mapping[str, Entry], place: Path | str) -> Entry:
@@ -32,8 +37,34 @@ class Reference(NamedTuple):
     entries: Mapping[str, Any]
 
 
-def check_preset(source: Source, preset: Preset, methods: Mapping[str, Method], tables: Mapping[str, Table]) -> None:
-    """Every name in a preset file is one of its own, of a method or of a table.
+@cache
+def registered(kind: Literal["weights", "datasets"]) -> Mapping[str, Any]:
+    """The entries of the registry of weights or of datasets, by name."""
+    entries: Mapping[str, Any] = Source(REGISTRIES / f"{kind}.yaml").data[kind]
+    return entries
+
+
+def check_size(source: Source, place: Place, network: str, size: Mapping[str, Any]) -> None:
+    """Every size that is given of a network is one that its class takes, and of its type."""
+    types = size_types(network)
+    for key, value in size.items():
+        where = f"{source.where((*place, key))}: {'.'.join(map(str, (*place, key)))}"
+        find("size", key, types, where)
+        remedy = wrong_size(types[key], value)
+        if key == "maps" and value not in MAP_PROVIDERS:
+            remedy = f"there are no such maps{suggestion(str(value), MAP_PROVIDERS)}"
+        if remedy is not None:
+            raise InputError(f"{where}: {remedy} (given: {value!r})")
+
+
+def check_preset(
+    source: Source,
+    preset: Preset,
+    methods: Mapping[str, Method],
+    extractors: Mapping[str, Extractor],
+    tables: Mapping[str, Table],
+) -> None:
+    """Every name in a preset file is one of its own, of a method, an extractor, a table, a network or a registry.
 
     Args:
         methods: those of `methods.yaml`.
@@ -56,7 +87,24 @@ def check_preset(source: Source, preset: Preset, methods: Mapping[str, Method], 
         for index, name in enumerate(preset.only or ()):
             yield Reference(("only", index), "method", name, rows)
 
+        for name in preset.extractor_weights:
+            yield Reference(("extractor_weights", name), "extractor", name, extractors)
+        for key in ("extractor_weights", "released"):
+            for name, entry in getattr(preset, key).items():
+                yield Reference((key, name), "weights", entry, registered("weights"))
+        yield Reference(("perceptual", "weights"), "weights", preset.perceptual.weights, registered("weights"))
+        yield Reference(("data", "train", "dataset"), "dataset", preset.data.train.dataset, registered("datasets"))
+        for name, images in preset.data.benchmarks.items():
+            yield Reference(("data", "benchmarks", name, "dataset"), "dataset", images.dataset, registered("datasets"))
+        used = dict.fromkeys([*methods, *(method.schedule for method in methods.values()), *PRETEXTS, "naturalness"])
+        for name in preset.schedules:
+            yield Reference(("schedules", name), "training with the schedule", name, used)
+        for name in preset.networks:
+            yield Reference(("networks", name), "network", name, {**NETWORKS, "discriminator": ""})
+
     _check(source, references())
+    for name, size in preset.networks.items():
+        check_size(source, ("networks", name), name, size)
     for name in preset.results:
         if name in methods:
             raise InputError(f"{source.where(('results', name))}: there is a method '{name}'; choose another name")
@@ -68,17 +116,45 @@ def check_preset(source: Source, preset: Preset, methods: Mapping[str, Method], 
 
 
 def check_methods(source: Source, methods: Mapping[str, Method], extractors: Mapping[str, Extractor]) -> None:
-    """Every method that one starts from and every extractor that one looks through is declared."""
+    """Every method that one starts from, every extractor, generator and entry of weights is declared; sizes fit."""
     _check(source, (Reference((name, "init_from"), "method", m.init_from, methods) for name, m in methods.items()))
     _check(
         source, (Reference((name, "extractor"), "extractor", m.extractor, extractors) for name, m in methods.items())
     )
+    _check(
+        source,
+        (Reference((name, "weights"), "weights", m.weights, registered("weights")) for name, m in methods.items()),
+    )
+    for name, method in methods.items():
+        chain = [name]
+        while (start := methods[chain[-1]].init_from) is not None:
+            if start in chain:
+                where = source.where((name, "init_from"))
+                raise InputError(f"{where}: {' → '.join((*chain, start))}: starts from itself; break the circle")
+            chain.append(start)
+        generator = method.generator
+        if generator is not None and not is_reference(generator.name):
+            place = (name, "generator", "name")
+            find("network", generator.name, GENERATORS, f"{source.where(place)}: {'.'.join(place)}")
+            check_size(source, (name, "generator", "size"), generator.name, generator.size)
+
+
+def check_extractors(source: Source, extractors: Mapping[str, Extractor]) -> None:
+    """Every entry of weights that an extractor names is in the registry."""
+    _check(
+        source,
+        (Reference((name, "weights"), "weights", e.weights, registered("weights")) for name, e in extractors.items()),
+    )
 
 
 def check_tables(source: Source, tables: Mapping[str, Table], methods: Mapping[str, Method]) -> None:
-    """Every method that a table shows is declared."""
+    """Every method that a table shows is declared, and what it says of methods is of those that it shows."""
     for name, table in tables.items():
         _check(source, (Reference((name, "methods", i), "method", m, methods) for i, m in enumerate(table.methods)))
+        shown = dict.fromkeys(table.methods)
+        _check(source, (Reference((name, "labels", m), "method of this table", m, shown) for m in table.labels))
+        rest = enumerate(table.unranked)
+        _check(source, (Reference((name, "unranked", i), "method of this table", m, shown) for i, m in rest))
 
 
 def check_trained(source: Source, path: Path, preset: Preset, methods: Mapping[str, Method]) -> None:

@@ -1,8 +1,8 @@
 """How training is done: schedules, the points where paper and released code differ, and the arithmetic."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -72,9 +72,9 @@ class Schedule(Strict):
     Attributes:
         iterations: number of steps.
         batch: samples in a step (a replica).
-        patch: side of the HR patch in pixels.
+        patch: side of the HR patch in pixels, a multiple of the scale 4.
         learning_rate: of the generator and of every discriminator (Adam, betas 0.9 and 0.999, eps 1e-8).
-        milestones: steps after which the learning rate is multiplied by `decay`.
+        milestones: steps, in rising order, after which the learning rate is multiplied by `decay`.
         decay: factor of the learning rate at a milestone.
         warmup: first steps in which only SFTGAN's transforms and condition network train; no other network has any.
         log_every: steps between two lines of events.
@@ -83,13 +83,20 @@ class Schedule(Strict):
 
     iterations: int = Field(ge=1)
     batch: int = Field(ge=1)
-    patch: int = Field(ge=16)
+    patch: int = Field(ge=16, multiple_of=4)
     learning_rate: float = Field(gt=0)
-    milestones: tuple[int, ...] = Field(default=(), strict=False)
+    milestones: tuple[Annotated[int, Field(ge=1)], ...] = Field(default=(), strict=False)
     decay: float = Field(default=0.5, gt=0, le=1)
     warmup: int = Field(default=0, ge=0)
     log_every: int = Field(default=100, ge=1)
     checkpoint_every: int = Field(default=5000, ge=1)
+
+    @field_validator("milestones")
+    @classmethod
+    def _in_order(cls, milestones: tuple[int, ...]) -> tuple[int, ...]:
+        if list(milestones) != sorted(set(milestones)):
+            raise ValueError("milestones are steps in rising order, each once; sort them")
+        return milestones
 
     def learning_rate_at(self, step: int) -> float:
         """The learning rate of the 0-based `step`."""

@@ -1,12 +1,13 @@
 """A benchmark as folders of PNGs: `HR/NAME.png`, `LR/NAME.png`, and `passport.json` written last."""
 
 import json
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from spsr.config.layout import resources
-from spsr.data.hashing import file_hash
+from spsr.data.hashing import file_hash, known_hash
 from spsr.data.image_sets import ImageSet, read_hr
 from spsr.data.parallel import for_each
 from spsr.data.passport import passport, read_passport
@@ -48,8 +49,43 @@ def prepare_benchmark(
         for done in for_each(work, list(images.files.items()), processes):
             progress(done, len(images.files), name)
         content = {**passport(name, dict(images.files), registered=images.dataset), "prepared": settings}
+        content["files"] = {name: file_hash(staging / name) for name in _files(sources)}
         write_text(staging / "passport.json", json.dumps(content, indent=2) + "\n")
     return content
+
+
+def recorded(folder: Path) -> dict[str, str]:
+    """sha256 of the prepared images of a benchmark by `HR/NAME.png` and `LR/NAME.png`; none of an earlier version."""
+    try:
+        return dict(json.loads((folder / "passport.json").read_text(encoding="utf-8")).get("files", {}))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def damage(folder: Path) -> str | None:
+    """What is not as its passport says in a prepared benchmark: an image that is damaged, missing or foreign."""
+    expected = recorded(folder)
+    present = {f"{kind}/{file.name}" for kind in ("HR", "LR") for file in (folder / kind).glob("*")} if expected else ()
+    for name in sorted({*expected, *present}):
+        if name not in present:
+            return f"{folder / name}: is missing"
+        if name not in expected:
+            return f"{folder / name}: was not prepared here"
+        if known_hash(folder / name) != expected[name]:
+            return f"{folder / name}: is damaged"
+    return None
+
+
+def require(folder: Path, remedy: str) -> None:
+    """`InputError` with the remedy if a benchmark is not prepared, or not as its passport says."""
+    if not (folder / "passport.json").is_file():
+        raise InputError(f"{folder}: is not prepared; {remedy}")
+    if (problem := damage(folder)) is not None:
+        raise InputError(f"{problem}; {remedy}")
+
+
+def _files(names: Iterable[str]) -> list[str]:
+    return [f"{kind}/{name}.png" for kind in ("HR", "LR") for name in names]
 
 
 def _is_ours(out: Path) -> bool:
@@ -74,7 +110,7 @@ def _finished(out: Path, sources: dict[str, str], settings: dict[str, Any]) -> d
     try:
         content = read_passport(out / "passport.json")
         same = {image["name"]: image["sha256"] for image in content["images"]} == sources
-        complete = all((out / kind / f"{name}.png").is_file() for kind in ("HR", "LR") for name in sources)
+        complete = all((out / file).is_file() for file in _files(sources)) and damage(out) is None
         return content if same and complete and content.get("prepared") == settings else None
     except InputError:
         return None

@@ -7,7 +7,8 @@ from pathlib import Path
 from spsr.config import Config
 from spsr.config.settings import NATURALNESS
 from spsr.data import weights
-from spsr.data.hashing import file_hash
+from spsr.data.hashing import file_hash, hash_beside, verify
+from spsr.data.pack import open_pack
 from spsr.errors import InputError
 from spsr.plugins import source_file
 
@@ -76,12 +77,14 @@ def present(config: Config, needed: Input) -> Path:
     """
     if needed.entry is not None:
         return weights.path(needed.entry)
+    command = f"spsr {'train' if needed.run in config.methods else 'pretrain'} {needed.run}"
     if needed.run is not None and not needed.file.is_file():
-        command = f"spsr {'train' if needed.run in config.methods else 'pretrain'} {needed.run}"
         raise InputError(
             f"{needed.purpose} of '{needed.run}': {needed.file} is not there; "
             f"run `{command} --configfile {config.path} --seed {needed.seed}`"
         )
+    if needed.run is not None:
+        verify(needed.file, hash_beside(needed.file), f"run its `{command} --configfile {config.path}` again")
     return needed.file
 
 
@@ -99,6 +102,7 @@ def input_hashes(config: Config, name: str) -> dict[str, str]:
     index = config.layout.training_pack
     if not index.is_file():
         raise InputError(f"{index}: no packed training images; run `spsr prepare training --configfile {config.path}`")
+    open_pack(index)
     files = {"training images": index.with_name("hr.npy")}
     files |= {needed.purpose: present(config, needed) for needed in training_inputs(config, name)}
     return {purpose: file_hash(file) for purpose, file in files.items()}

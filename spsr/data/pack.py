@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import NonNegativeInt, PositiveInt, TypeAdapter
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
+from spsr.data.hashing import file_hash, verify
 from spsr.data.image_sets import ImageSet, read_hr
 from spsr.data.parallel import for_each
 from spsr.errors import InputError
@@ -52,9 +53,10 @@ class _Packed(TypedDict):
 
 
 class _Index(TypedDict):
-    """The index of a pack: what it was made from, and its images."""
+    """The index of a pack: what it was made from, its images, and the sha256 of its two files of pixels."""
 
     inputs: dict[str, Any]
+    sha256: NotRequired[dict[Literal["hr", "lr"], str]]
     images: list[_Packed]
 
 
@@ -97,6 +99,7 @@ def pack(images: ImageSet, index: Path, *, processes: int | None = None, progres
             _reserve(part)
         for done in for_each(partial(_write, parts[0], parts[1], images.crop), items, processes):
             progress(done, len(items), "training images")
+        digests = {name: file_hash(part) for part, name in zip(parts, ("hr", "lr"), strict=True)}
         for part, name in zip(parts, ("hr", "lr"), strict=True):
             part.replace(index.with_name(f"{name}.npy"))
     finally:
@@ -106,7 +109,7 @@ def pack(images: ImageSet, index: Path, *, processes: int | None = None, progres
         {"name": i.name, "height": i.height, "width": i.width, "offset": i.offset, "lr_offset": i.lr_offset}
         for i in items
     ]
-    write_text(index, json.dumps({"inputs": inputs, "images": listed}, indent=1) + "\n")
+    write_text(index, json.dumps({"inputs": inputs, "sha256": digests, "images": listed}, indent=1) + "\n")
     return open_pack(index)
 
 
@@ -118,10 +121,11 @@ def open_pack(index: Path) -> Pack:
     """The pack whose index file is `index` (or lies in the folder `index`), memory-mapped.
 
     Raises:
-        InputError: there is none, or its pixel files are not those of the index.
+        InputError: there is none, or its pixel files are not those of the index, or damaged.
     """
     index = index / "index.json" if index.is_dir() else index
-    images = _read_index(index)["images"]
+    content = _read_index(index)
+    images = content["images"]
     try:
         hr, lr = (np.load(index.with_name(f"{name}.npy"), mmap_mode="r") for name in ("hr", "lr"))
     except Exception as error:  # numpy promises nothing about what a malformed header raises
@@ -129,6 +133,8 @@ def open_pack(index: Path) -> Pack:
     pixels = sum(image["height"] * image["width"] * 3 for image in images)
     if (hr.shape, lr.shape, hr.dtype, lr.dtype) != ((pixels,), (pixels // SCALE**2,), np.uint8, np.uint8):
         raise InputError(f"{index}: hr.npy and lr.npy are of another pack; {_REMEDY}")
+    for name, digest in content.get("sha256", {}).items():
+        verify(index.with_name(f"{name}.npy"), digest, _REMEDY)
     return Pack(
         names=[image["name"] for image in images],
         sizes=[(image["height"], image["width"]) for image in images],
@@ -202,6 +208,17 @@ def _write(hr_part: Path, lr_part: Path, crop: int | None, item: _Item) -> None:
         flat.flush()
 
 
+def damage(index: Path) -> str | None:
+    """What is wrong with an earlier pack, if there is one; it is then made again."""
+    if not index.is_file():
+        return None
+    try:
+        open_pack(index)
+    except InputError as error:
+        return str(error).partition(";")[0]
+    return None
+
+
 def _inputs(images: ImageSet) -> dict[str, Any]:
     stats = {name: file.stat() for name, file in images.files.items()}
     return {
@@ -212,6 +229,6 @@ def _inputs(images: ImageSet) -> dict[str, Any]:
 
 def _finished(index: Path, inputs: dict[str, Any]) -> bool:
     try:
-        return _read_index(index)["inputs"] == inputs and bool(open_pack(index).names)
+        return _read_index(index)["inputs"] == inputs and damage(index) is None
     except InputError:
         return False

@@ -1,11 +1,12 @@
 """Pretrained weights: fetching them on a machine with a network, and finding them in a job."""
 
+import itertools
 import shutil
 from pathlib import Path
 
 from spsr.config.layout import resources
-from spsr.data.fetching.sources import AnySource, obtain
-from spsr.data.hashing import SourceError, check_file, file_hash
+from spsr.data.fetching.sources import AnySource, known_sha256, obtain
+from spsr.data.hashing import SourceError, check_file, file_hash, verify
 from spsr.data.provenance import read_provenance, write_provenance
 from spsr.data.registry import Weight, weight
 from spsr.errors import InputError
@@ -22,17 +23,20 @@ def path(name: str) -> Path:
     """The fetched file of the weight `name`; nothing is ever downloaded here.
 
     Raises:
-        InputError: unknown name, or not fetched yet.
+        InputError: unknown name, not fetched yet, or damaged since.
     """
     file = stored(name)
     if not file.is_file():
         raise InputError(f"weights '{name}': {file} is not there; run `spsr fetch {name}` on a machine with a network")
-    return file
+    return verify(file, record(name).get("sha256"), f"run `spsr fetch {name}` to get it again")
 
 
 def available(name: str) -> bool:
-    """Whether the weight `name` has been fetched."""
-    return stored(name).is_file()
+    """Whether the weight `name` has been fetched, and is what was fetched."""
+    try:
+        return path(name).is_file()
+    except InputError:
+        return False
 
 
 def record(name: str) -> dict[str, str]:
@@ -62,10 +66,16 @@ def fetch(name: str, *, folder: Path | None = None, progress: Progress = silent,
             entry.sources,
             downloads / entry.file,
             lambda file, source, digest: _store(name, entry, file, source, digest),
-            recorded={known["source"]: known["source_sha256"]} if known else {},
+            recorded=_expected(entry) | ({known["source"]: known["source_sha256"]} if known else {}),
             progress=progress,
             backoff=backoff,
         )
+
+
+def _expected(entry: Weight) -> dict[str, str]:
+    """The known sha256 of the released file by its sources that do not publish one themselves."""
+    known = {source.label: known_sha256(entry.sources, source) for source in entry.sources}
+    return {label: digest for label, digest in known.items() if digest is not None}
 
 
 def _import(name: str, entry: Weight, folder: Path) -> Path:
@@ -75,13 +85,13 @@ def _import(name: str, entry: Weight, folder: Path) -> Path:
     if not found:
         raise InputError(f"{folder}: holds no {entry.file}; name the folder with the released file of '{name}'")
     reasons = []
-    for source in entry.sources:
+    for file, source in itertools.product(found, entry.sources):
         try:
-            return _store(name, entry, found[0], source, check_file(found[0], source.sha256))
+            return _store(name, entry, file, source, check_file(file, known_sha256(entry.sources, source)))
         except SourceError as error:
-            reasons.append(str(error))
+            reasons.append(f"{file}: {error}")
     said = "; ".join(dict.fromkeys(reasons))
-    raise InputError(f"{found[0]}: is not the released file of '{name}' ({said}); download it again")
+    raise InputError(f"{folder}: holds no released file of '{name}' ({said}); download it again")
 
 
 def _store(name: str, entry: Weight, file: Path, source: AnySource, digest: str) -> Path:

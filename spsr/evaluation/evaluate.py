@@ -8,12 +8,14 @@ from torch import nn
 from spsr import models
 from spsr.config import Config
 from spsr.data import weights
+from spsr.data.benchmark import require
 from spsr.errors import InputError
+from spsr.evaluation.measurement import write_scores
 from spsr.evaluation.pairs import match_folders
 from spsr.evaluation.probability_maps import upscale_with_maps
 from spsr.evaluation.score import score_pairs
-from spsr.evaluation.score_files import write_csv
 from spsr.evaluation.upscale import Upscaler, upscale_files
+from spsr.metrics.lpips import WEIGHTS
 from spsr.progress import Progress, silent
 
 """Called with the number of finished benchmarks, of all of them, and the name of the current one."""
@@ -35,16 +37,16 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress = silent) 
     torch.set_num_threads(config.preset.compute.threads)
     workers = max(2, config.preset.compute.threads)
     upscaler = None if method.images is not None else load_upscaler(config, name, seed)
+    used = weights_file(config, name, seed) if isinstance(upscaler, nn.Module) else None
     folder = config.preset.probability_maps.get(name)
     written = []
     benchmarks = config.preset.data.benchmarks
     for done, dataset in enumerate(benchmarks):
         progress(done, len(benchmarks), f"{name} on {dataset}")
         originals = layout.benchmark(dataset) / "HR"
-        if not layout.passport(dataset).is_file():
-            if benchmarks[dataset].optional:
-                continue
-            raise InputError(f"{originals}: {dataset} is not prepared; run `spsr prepare {dataset}` for this preset")
+        if benchmarks[dataset].optional and not layout.passport(dataset).is_file():
+            continue
+        require(layout.benchmark(dataset), f"run `spsr prepare {dataset}` for this preset")
         images = config.images(name, seed, dataset)
         if upscaler is not None:
             if folder is not None and isinstance(upscaler, nn.Module):
@@ -53,7 +55,8 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress = silent) 
                 upscale_files(upscaler, [originals], images, from_hr=True, replace=True)
         target, maps = layout.scores(name, seed, dataset), layout.lpips_maps(name, seed, dataset)
         pairs = match_folders(images, originals)
-        write_csv(score_pairs(pairs, config.preset.lpips, maps=maps, workers=workers), target)
+        frame = score_pairs(pairs, config.preset.lpips, maps=maps, workers=workers)
+        write_scores(frame, target, pairs, used, weights.path(WEIGHTS[config.preset.lpips]))
         written.append(target)
     progress(len(benchmarks), len(benchmarks), name)
     return written

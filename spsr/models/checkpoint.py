@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from spsr.data.hashing import hash_beside, verify
 from spsr.errors import InputError, naming
 from spsr.models.fit import check_fit
 from spsr.models.key_layout import translate
@@ -107,6 +108,7 @@ def describe(path: Path | str, code: Collection[str] = ()) -> str:
 def _load(path: Path, code: Collection[str]) -> tuple[nn.Module, str]:
     if not path.is_file():
         raise InputError(f"{path}: no such file; name an existing checkpoint")
+    verify(path, hash_beside(path), "make it again by the command that made it, or get it again")
     with naming(path):
         title, network = _read(path, code)
     parameters = sum(parameter.numel() for parameter in network.parameters())

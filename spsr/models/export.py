@@ -9,11 +9,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from spsr.config.networks import NETWORKS
 from spsr.errors import InputError
 from spsr.files import atomic_path, write_text
 from spsr.models.checkpoint import to_checkpoint
 from spsr.models.key_layout import Recognised, rename
-from spsr.models.networks import NETWORKS, architecture, layouts_of, recognise
+from spsr.models.networks import architecture, layouts_of, recognise
 from spsr.tensors import write_safetensors
 
 Target = Literal["official", "spandrel", "spsr"]

@@ -16,25 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from spsr import plugins
+from spsr.config.networks import NETWORKS, wrong_size
 from spsr.errors import InputError, Terminated
 from spsr.models.key_layout import KeyLayout, Recognised
-
-GENERATORS = {
-    "rrdb": "rrdb:RRDBNet",
-    "spsr": "spsr:SPSR",
-    "edsr": "edsr:EDSR",
-    "srresnet": "srresnet:SRResNet",
-    "srresnet_bn": "srresnet_bn:SRResNetBN",
-    "rcan": "rcan:RCAN",
-    "frsr": "natsr:FRSR",
-    "sftgan": "sftgan:SFTGAN",
-}
-NETWORKS = GENERATORS | {
-    "nse": "nse:NSE",
-    "predictor": "nse:Predictor",
-    "jigsaw_head": "nse:JigsawHead",
-    "nmd": "natsr:NMD",
-}
 
 
 def build(name: str, **size: Any) -> nn.Module:
@@ -167,7 +151,5 @@ def _suggestion(word: str, known: Sequence[str]) -> str:
 
 
 def _check_size(name: str, key: str, value: Any, annotation: Any) -> None:
-    if annotation is int and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-        raise InputError(f"network '{name}': size {key}={value!r} is wrong; give a whole number from 1")
-    if annotation is float and (not isinstance(value, int | float) or isinstance(value, bool) or not value > 0):
-        raise InputError(f"network '{name}': size {key}={value!r} is wrong; give a number above 0")
+    if (remedy := wrong_size(getattr(annotation, "__name__", ""), value)) is not None:
+        raise InputError(f"network '{name}': size {key}={value!r} is wrong; {remedy}")

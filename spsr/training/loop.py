@@ -65,6 +65,8 @@ def _train(training: Training, task: Task, identity: dict[str, Any], folder: Run
         if record.is_complete(folder):
             say(f"{folder.path}: finished before; nothing to do")
             return
+        if record.is_damaged(folder):
+            say(f"{folder.model}: is damaged and is made again")
         state = RunState(task, identity, folder, writes)
         loop = _Loop(training, state, execution.progress, say)
         finished = state.restore(say)

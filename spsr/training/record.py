@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from torch import nn
 
 from spsr.config import TrainingSettings
 from spsr.config.run_folder import RunFolder
 from spsr.config.training_settings import as_of_now, differences
+from spsr.data.hashing import hash_beside, verify, write_hash_beside
 from spsr.errors import InputError
 from spsr.files import alone, write_text
+from spsr.models import to_checkpoint
+from spsr.tensors import read_safetensors
 from spsr.training import checkpoints
 from spsr.training.execution import RestartPolicy
 
@@ -96,7 +100,28 @@ def must_move_aside(folder: RunFolder, identity: dict[str, Any], restart: Restar
 
 def is_complete(folder: RunFolder) -> bool:
     """Whether a folder holds all that a finished run leaves."""
-    return all(file.is_file() for file in (folder.model, folder.events, folder.record))
+    return all(file.is_file() for file in (folder.model, folder.events, folder.record)) and not is_damaged(folder)
+
+
+def is_damaged(folder: RunFolder) -> bool:
+    """Whether the weights are not those that were written."""
+    if not folder.model.is_file():
+        return False
+    try:
+        if (recorded := hash_beside(folder.model)) is None:
+            read_safetensors(folder.model)
+        else:
+            verify(folder.model, recorded, "train again")
+    except InputError:
+        return True
+    return False
+
+
+def write_model(folder: RunFolder, network: nn.Module) -> None:
+    """Write the weights of a finished run, and their sha256 beside them."""
+    folder.model.with_suffix(".sha256").unlink(missing_ok=True)
+    to_checkpoint(network, folder.model)
+    write_hash_beside(folder.model)
 
 
 def is_finished(folder: RunFolder, identity: dict[str, Any], restart: RestartPolicy = False) -> bool:

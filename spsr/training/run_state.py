@@ -10,7 +10,6 @@ from torch import Tensor
 from spsr.config.run_folder import RunFolder
 from spsr.errors import InputError
 from spsr.files import write_text
-from spsr.models import to_checkpoint
 from spsr.training import checkpoints, events, record
 from spsr.training.debug.autopsy import first_non_finite
 from spsr.training.task import Task
@@ -89,7 +88,7 @@ class RunState:
     def publish(self) -> None:
         """Write events and weights, the latter last: they mark a finished run."""
         self.write_events()
-        to_checkpoint(self.task.model, self.folder.model)
+        record.write_model(self.folder, self.task.model)
 
     def write_events(self) -> None:
         """Write the events so far, in place of what an execution that was killed has left."""

@@ -11,7 +11,7 @@ import numpy as np
 from torch import nn
 
 from spsr.config import Config
-from spsr.errors import InputError
+from spsr.data.benchmark import require
 from spsr.images import RGB, image_index, read_rgb
 from spsr.metrics import psnr
 from spsr.models.inference import inferring, super_resolve, to_input
@@ -57,11 +57,7 @@ def validation_of(config: Config) -> ValidationSet | None:
     if declared is None:
         return None
     folder = config.layout.benchmark(declared.benchmark)
-    if not config.layout.passport(declared.benchmark).is_file():
-        raise InputError(
-            f"{folder}: the benchmark for validation is not prepared; "
-            f"run `spsr prepare {declared.benchmark} --configfile {config.path}`"
-        )
+    require(folder, f"run `spsr prepare {declared.benchmark} --configfile {config.path}`, for the validation")
     small = image_index(folder / "LR")
     files = tuple((small[name], original) for name, original in image_index(folder / "HR").items())
     return ValidationSet(declared.benchmark, declared.every, files)

@@ -53,6 +53,12 @@ def obtain(
     )
 
 
+def known_sha256(sources: Sequence[AnySource], source: AnySource) -> str | None:
+    """The sha256 of a source's file: its own, else that of another source of the same released file."""
+    same = (other.sha256 for other in sources if other.format == source.format and other.sha256 is not None)
+    return source.sha256 or next(same, None)
+
+
 def _transfer(source: AnySource, file: Path, recorded: str | None, progress: Progress, backoff: float) -> str:
     if isinstance(source, PageSource):
         raise SourceError("is a page to download it from by hand")

@@ -8,7 +8,7 @@ from spsr.config.settings import MAP_PROVIDERS
 from spsr.metrics import METRICS, Metric
 from spsr.results.intervals import interval
 from spsr.results.paper import CellKey, paper_values
-from spsr.results.scores import read_scores, why_absent
+from spsr.results.scores import check_comparable, read_scores, why_absent
 from spsr.results.statistics import against_parent
 
 REMARK = "§"
@@ -128,6 +128,7 @@ def fill(config: Config, name: str) -> FilledTable:
                     )
                 cells[method, dataset, metric] = cell
     for dataset in table.datasets:
+        check_comparable(dataset, {method: read_scores(config, method, dataset) for method in table.methods})
         for metric in table.metrics:
             _place(cells, table, dataset, metric)
     titles = {method: table.labels.get(method, config.method(method).title) for method in table.methods}

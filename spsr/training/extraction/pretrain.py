@@ -10,7 +10,7 @@ from spsr.data.inputs import input_hashes
 from spsr.data.pack import Pack, open_pack, without
 from spsr.errors import InputError
 from spsr.files import write_text
-from spsr.models import build, to_checkpoint
+from spsr.models import build
 from spsr.training import record
 from spsr.training.execution import Execution
 from spsr.training.extraction.pretext import Contrastive, Jigsaw, Pretext
@@ -52,6 +52,8 @@ def write_untrained(config: Config, name: str, seed: int, execution: Execution) 
     folder, identity = RunFolder(execution.out), record.run_identity(config.training_settings(name, seed), {})
     if record.is_finished(folder, identity, execution.restart):
         return folder.model
+    if record.is_damaged(folder):
+        print(f"{folder.model}: is damaged and is made again", flush=True)
     with seeded(seed, "extractor"):
         network = build("nse")
     if record.must_move_aside(folder, identity, execution.restart):
@@ -59,7 +61,7 @@ def write_untrained(config: Config, name: str, seed: int, execution: Execution) 
     with record.locked(folder):
         record.write_record(folder, identity)
         write_text(folder.events, "")
-        to_checkpoint(network, folder.model)
+        record.write_model(folder, network)
     return folder.model
 
 

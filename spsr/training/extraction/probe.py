@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from spsr.config import Config, Extractor, Probe, Schedule, TrainingSettings
 from spsr.config.preset import Tiling
+from spsr.data.benchmark import require
 from spsr.data.hashing import file_hash
 from spsr.data.inputs import input_hashes, weights_file
 from spsr.data.pack import open_pack
@@ -138,9 +139,7 @@ def _settings(config: Config, name: str, pretext: Pretext, schedule: Schedule, s
 
 def _images(config: Config, dataset: str) -> dict[str, RGB]:
     folder = config.layout.benchmark(dataset) / "HR"
-    if not config.layout.passport(dataset).is_file():
-        command = f"spsr prepare {dataset} --configfile {config.path}"
-        raise InputError(f"{config.layout.benchmark(dataset)}: no prepared benchmark; run `{command}`")
+    require(config.layout.benchmark(dataset), f"run `spsr prepare {dataset} --configfile {config.path}`")
     return {name: read_rgb(file) for name, file in image_index(folder).items()}
 
 
