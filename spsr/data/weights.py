@@ -89,9 +89,9 @@ def _import(name: str, entry: Weight, folder: Path) -> Path:
         try:
             return _store(name, entry, file, source, check_file(file, known_sha256(entry.sources, source)))
         except SourceError as error:
-            reasons.append(f"{file}: {error}")
-    said = "; ".join(dict.fromkeys(reasons))
-    raise InputError(f"{folder}: holds no released file of '{name}' ({said}); download it again")
+            reasons.append(str(error))
+    said, files = "; ".join(dict.fromkeys(reasons)), ", ".join(map(str, found))
+    raise InputError(f"{files}: is not the released file of '{name}' ({said}); download it again")
 
 
 def _store(name: str, entry: Weight, file: Path, source: AnySource, digest: str) -> Path:

@@ -14,7 +14,7 @@ from synthetic import made_up_scores, toy_config
 from torch import nn
 from typer.testing import CliRunner
 
-from spsr.cli.commands import imported
+from spsr.cli import app
 from spsr.config import CONFIGS, Config, load
 from spsr.data import registry, weights
 from spsr.data.benchmark import damage, prepare_benchmark, require
@@ -284,8 +284,7 @@ NAMES = {"quick", "methods", "extractors", "tables"}
 )
 def test_an_option_that_means_nothing_is_refused(toy: Config, images: ImageSet, command: str, said: str):
     pack(images, toy.layout.training_pack)
-    name, *arguments = command.split()
-    result = CliRunner().invoke(imported(name), [*arguments, "--configfile", str(toy.path)])
+    result = CliRunner().invoke(app, [*command.split(), "--configfile", str(toy.path)])
     assert result.exit_code != 0
     assert re.search(said, f"{result.output} {result.exception}")
 
