@@ -74,8 +74,8 @@ def test_no_image_is_black_grey_or_exploded(method: str):
             sr, hr = (
                 read_rgb(path).astype(float) for path in (file, CONFIG.layout.benchmark(dataset) / "HR" / file.name)
             )
-            assert abs(sr.mean() - hr.mean()) < 10, file
-            assert 0.7 < sr.std() / hr.std() < 1.2, file
+            assert abs(sr.mean() - hr.mean()) < 20, file
+            assert 0.7 < sr.std() / hr.std() < 1.3, file
 
 
 @pytest.mark.parametrize("table", CONFIG.preset.tables)

@@ -136,7 +136,9 @@ def test_captured_steps_give_the_weights_and_losses_of_eager_ones(
     for one, other in zip(found, expected, strict=True):
         assert {term: value.item() for term, value in one.items()} == {term: v.item() for term, v in other.items()}
     assert all(map(torch.equal, resumed.model.state_dict().values(), eager.model.state_dict().values()))
-    assert (recorder.recorded, recorder.replayed) == (2, 3 if name == NATURALNESS else 4)
+    assert recorder.recorded == 2
+    assert recorder.eager + recorder.replayed == steps
+    assert recorder.replayed == 4 if name != NATURALNESS else recorder.replayed >= 2
 
 
 def test_each_phase_is_recorded_once_it_has_had_some_eager_steps(config: Config) -> None:

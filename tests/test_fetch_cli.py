@@ -57,13 +57,13 @@ def test_wrong_input_is_one_line(spsr: Command, tmp_path: Path, arguments: list[
 
 
 def test_fetch_from_a_folder_then_list(spsr: Command, tmp_path: Path) -> None:
-    torch.save({"w": torch.ones(2)}, tmp_path / "RRDB_PSNR_x4.pth")
-    done = spsr("fetch", "rrdb_psnr", "--from", str(tmp_path))
+    torch.save({"w": torch.ones(2)}, tmp_path / "SRResNet_bicx4_in3nf64nb16.pth")
+    done = spsr("fetch", "srresnet", "--from", str(tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
-    assert (tmp_path / "resources" / "weights" / "rrdb_psnr.pth").is_file()
+    assert (tmp_path / "resources" / "weights" / "srresnet.pth").is_file()
     listed = spsr("fetch", "--list").stdout.splitlines()
     states = {line.split()[0]: line[18:26].strip() for line in listed}
-    assert states["rrdb_psnr"].startswith("here")
+    assert states["srresnet"].startswith("here")
     assert states["spsr_g"].startswith("by hand")
 
 

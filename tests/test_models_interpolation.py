@@ -148,7 +148,10 @@ def test_the_official_start_has_the_bytes_that_it_always_had(
     monkeypatch.setattr(nn.init, "kaiming_normal_", lambda tensor, **_: nn.init.uniform_(tensor, -1, 1))
     config = load()
     afresh = {method: config.method(method).model_copy(update={"init_from": None})}
-    network = build_generator(replace(config, methods=config.methods | afresh), method, 0)
+    official = config.preset.model_copy(
+        update={"recipe": config.preset.recipe.model_copy(update={"start": "official"})}
+    )
+    network = build_generator(replace(config, preset=official, methods=config.methods | afresh), method, 0)
     found = hashlib.sha256()
     for key, value in sorted(network.state_dict().items()):
         found.update(key.encode() + value.numpy().tobytes())

@@ -122,7 +122,8 @@ def test_planned_minutes_come_from_the_plan_if_there_is_one(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     assert planned_minutes(config) == {}
     config.layout.root.mkdir(parents=True)
-    (config.layout.root / "plan.json").write_text(json.dumps({"runs": [{"name": "rrdb", "seed": 0, "hours": 2.5}]}))
+    plan = {"runs": [{"name": "rrdb", "seed": 0, "hours": 2.5}], "device_hours": 2.5, "tflops": 100, "rate": "given"}
+    write_text(config.layout.root / "plan.json", json.dumps(plan | {"disk": 1, "disk_while_running": 1}))
     assert planned_minutes(config) == {"rrdb": 150}
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import TypeAdapter
+from synthetic import toy_config
 
-from spsr.config import Config, load
+from spsr.config import Config
 from spsr.files import read_lines
 from spsr.results.status import duration, read_progress, summary, whereabouts
 
@@ -16,9 +17,8 @@ STEP = TypeAdapter(dict[str, int])
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
-    config = load()
     monkeypatch.chdir(tmp_path)
-    return config
+    return toy_config(tmp_path)
 
 
 def write_run(config: Config, name: str, *, step: int, rates: list[float], age: float, starts: int = 1) -> Path:

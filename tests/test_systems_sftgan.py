@@ -297,7 +297,9 @@ def test_evaluation_takes_the_folder_that_the_preset_names(tmp_path: Path, monke
     config = toy(tmp_path, probability_maps={"sftgan": "maps"})
     write_images(config, ())
     for dataset in config.preset.data.benchmarks:
-        config.layout.passport(dataset).write_text("{}")
+        config.layout.passport(dataset).write_text(
+            '{"name": "Set14", "source": "made up", "count": 3, "images": [], "problems": []}'
+        )
     config.layout.model("sftgan", 0).parent.mkdir(parents=True)
     to_checkpoint(build("sftgan", **SMALL), config.layout.model("sftgan", 0))
     with pytest.raises(InputError, match=r"maps/\w+: no such folder"):

@@ -67,7 +67,10 @@ def test_the_images_are_those_of_the_prepared_benchmark(tmp_path: Path, monkeypa
     with pytest.raises(InputError, match=r"resources/prepared/toy/Set14: .* run `spsr prepare Set14"):
         validation_of(config)
     write_images(config, (), images=3)
-    write_text(config.layout.passport("Set14"), "{}")
+    write_text(
+        config.layout.passport("Set14"),
+        '{"name": "Set14", "source": "made up", "count": 3, "images": [], "problems": []}',
+    )
     found = validation_of(config)
     assert found is not None
     assert (found.benchmark, found.every, len(found.pairs)) == ("Set14", 10, 3)

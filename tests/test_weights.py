@@ -179,7 +179,7 @@ def test_the_registry_names_what_the_pipeline_uses() -> None:
     needed = {"alexnet", "vgg16", "vgg19", "resnet18", "squeezenet", "srgan", "rrdb_psnr", "esrgan", "spsr_g", "edsr"}
     assert needed <= set(registry.weights())
     assert not set(registry.weights()) & set(registry.datasets())
-    assert {"spsr_g", "rrdb_psnr", "natsr"}.isdisjoint(collection.automatic())
+    assert {"spsr_g", "natsr"}.isdisjoint(collection.automatic())
     for name, weight in registry.weights().items():
         for source in weight.sources:
             assert source.kind != "pip" or len(source.sha256) == 64, name

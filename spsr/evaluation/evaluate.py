@@ -56,7 +56,7 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress = silent) 
         target, maps = layout.scores(name, seed, dataset), layout.lpips_maps(name, seed, dataset)
         pairs = match_folders(images, originals)
         frame = score_pairs(pairs, config.preset.lpips, maps=maps, workers=workers)
-        write_scores(frame, target, pairs, used, weights.path(WEIGHTS[config.preset.lpips]))
+        write_scores(frame, target, pairs, used, weights.stored(WEIGHTS[config.preset.lpips]))
         written.append(target)
     progress(len(benchmarks), len(benchmarks), name)
     return written

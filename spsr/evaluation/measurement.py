@@ -20,13 +20,13 @@ class Measurement(Strict):
 
     Attributes:
         weights: of the method's network; none for a computed method and for foreign images.
-        lpips: of the network of LPIPS.
+        lpips: of the network of LPIPS; none if that was not measured.
         images: of the originals, by image name.
         scores: of the file of scores itself.
     """
 
     weights: str | None
-    lpips: str
+    lpips: str | None
     images: dict[str, str]
     scores: str
 
@@ -43,7 +43,7 @@ def write_scores(frame: pd.DataFrame, path: Path, pairs: Mapping[str, Pair], wei
         write_csv(frame, draft)
         measurement = Measurement(
             weights=None if weights is None else known_hash(weights),
-            lpips=known_hash(lpips),
+            lpips=known_hash(lpips) if lpips.is_file() else None,
             images={name: known_hash(pair.hr) for name, pair in pairs.items()},
             scores=file_hash(draft),
         )

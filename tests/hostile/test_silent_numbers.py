@@ -275,9 +275,9 @@ NAMES = {"quick", "methods", "extractors", "tables"}
     ("command", "said"),
     [
         ("plan --rate inf", "finite"),
-        ("plan --rate nan", "finite"),
-        ("train rrdb --max-minutes nan", "finite"),
-        (f"train rrdb --seed {2**63}", "range"),
+        ("plan --rate nan", "greater than or equal"),
+        ("train rrdb --max-minutes nan", "greater than or equal"),
+        (f"train rrdb --seed {2**63}", "less than or equal"),
         ("train rrdb --replay-step 100", "beyond the run"),
         ("train rrdb --replay-step 1", "no checkpoint before"),
     ],
