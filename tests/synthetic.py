@@ -12,6 +12,7 @@ from spsr.evaluation.score_files import COLUMNS, write_csv
 from spsr.files import write_text
 from spsr.images import write_png
 
+PASSPORT = '{"name": "Set14", "source": "made up", "count": 3, "images": [], "problems": []}'
 BENCHMARKS = ("Set5", "Set14", "BSD100", "General100", "Urban100")
 
 

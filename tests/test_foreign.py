@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from synthetic import BENCHMARKS, photograph, toy_config, write_images
+from synthetic import BENCHMARKS, PASSPORT, photograph, toy_config, write_images
 
 from spsr import cli
 from spsr.config import Config
@@ -31,9 +31,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     config = toy_config(tmp_path)
     write_images(config, ())
     for dataset in BENCHMARKS:
-        config.layout.passport(dataset).write_text(
-            '{"name": "Set14", "source": "made up", "count": 3, "images": [], "problems": []}'
-        )
+        config.layout.passport(dataset).write_text(PASSPORT)
     return tmp_path
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from synthetic import photograph, toy_config, write_images
+from synthetic import PASSPORT, photograph, toy_config, write_images
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
@@ -297,9 +297,7 @@ def test_evaluation_takes_the_folder_that_the_preset_names(tmp_path: Path, monke
     config = toy(tmp_path, probability_maps={"sftgan": "maps"})
     write_images(config, ())
     for dataset in config.preset.data.benchmarks:
-        config.layout.passport(dataset).write_text(
-            '{"name": "Set14", "source": "made up", "count": 3, "images": [], "problems": []}'
-        )
+        config.layout.passport(dataset).write_text(PASSPORT)
     config.layout.model("sftgan", 0).parent.mkdir(parents=True)
     to_checkpoint(build("sftgan", **SMALL), config.layout.model("sftgan", 0))
     with pytest.raises(InputError, match=r"maps/\w+: no such folder"):

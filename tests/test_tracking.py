@@ -6,7 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
-from synthetic import made_up_scores, toy_config, write_results
+from synthetic import PASSPORT, made_up_scores, toy_config, write_results
 
 from spsr.config import Config
 from spsr.errors import InputError
@@ -277,9 +277,7 @@ def test_a_checkout_may_be_moved_with_its_store(toy: Config, tmp_path: Path, mon
 
 
 def test_a_run_says_which_images_it_was_trained_and_scored_on(toy: Config) -> None:
-    write_text(
-        toy.layout.passport("Set14"), '{"name": "Set14", "source": "made up", "count": 3, "images": [], "problems": []}'
-    )
+    write_text(toy.layout.passport("Set14"), PASSPORT)
     record = toy.layout.run("rrdb", 0).record
     write_text(record, record.read_text() + f"inputs: {{training images: {'a' * 64}}}\n")
     tracking.track(toy)

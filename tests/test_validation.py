@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from small_runs import INPUTS, run_task, small_task
-from synthetic import photograph, toy_config, write_images
+from synthetic import PASSPORT, photograph, toy_config, write_images
 
 from spsr.config import Config
 from spsr.errors import InputError
@@ -69,7 +69,7 @@ def test_the_images_are_those_of_the_prepared_benchmark(tmp_path: Path, monkeypa
     write_images(config, (), images=3)
     write_text(
         config.layout.passport("Set14"),
-        '{"name": "Set14", "source": "made up", "count": 3, "images": [], "problems": []}',
+        PASSPORT,
     )
     found = validation_of(config)
     assert found is not None
