@@ -38,6 +38,7 @@ def write_preset(folder: Path) -> None:
     preset = Source(CONFIGS / "quick.yaml").data
     preset.pop("probe")
     preset |= {"preset": PRESET, "mark": "test", "tables": ["table3"]}
+    preset["recipe"] = {"like": "official", "replicas": 1, "fusion_warmup": 3}
     size = {"features": 8, "blocks": 4, "growth": 4}
     preset["networks"] = {"rrdb": size, "spsr": size, "discriminator": {"channels": 4}}
     datasets = ("Set14", "BSD100", "Urban100")
