@@ -1,5 +1,7 @@
 """How the networks behave apart from their numbers."""
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -203,3 +205,16 @@ def test_flops_of_a_frozen_network_are_those_of_its_input_gradient() -> None:
     fake = forward_backward_flops(network, (1, 3, 128, 128), input_gradient=True)
     assert real / 1e9 == pytest.approx(12.74, rel=1e-3)
     assert (real + fake) / 1e9 == pytest.approx(38.2, rel=1e-3)
+
+
+def test_a_network_that_is_first_built_without_memory_leaves_its_modules_constants_real() -> None:
+    code = """
+import torch
+from spsr.models import build
+with torch.device("meta"):
+    build("edsr", features=4, blocks=1)
+from spsr.models.edsr import KEY_LAYOUTS
+assert not any(constant.is_meta for constant in KEY_LAYOUTS[0].constants.values())
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

@@ -99,7 +99,8 @@ def _class_of(name: str) -> type[nn.Module]:
         if name not in NETWORKS:
             raise InputError(f"network '{name}': unknown{_suggestion(name, list(NETWORKS))}")
         module, class_name = NETWORKS[name].split(":")
-        found: type[nn.Module] = getattr(importlib.import_module(f"spsr.models.{module}"), class_name)
+        with torch.device("cpu"):  # Modules hold tensors, and `build` may be asked for a network on another device.
+            found: type[nn.Module] = getattr(importlib.import_module(f"spsr.models.{module}"), class_name)
         return found
     network_class = plugins.named(name)
     if not (isinstance(network_class, type) and issubclass(network_class, nn.Module)):
