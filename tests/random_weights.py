@@ -1,9 +1,14 @@
 """Random weights in the places of fetched and trained ones, so that any method can be built and trained."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
+import pytest
 import torch
 from safetensors.torch import save_file
+from synthetic import toy_config
 
 from spsr.config import Config
 from spsr.config.settings import NATURALNESS
@@ -13,8 +18,22 @@ from spsr.models.checkpoint import to_checkpoint
 from spsr.models.layers import initialise
 from spsr.models.resnet import ResNet18
 from spsr.models.vgg import VGG19
+from spsr.training import frozen
 
 PREPROCESSING = {"vgg19": "caffe", "vgg19_torchvision": "torchvision"}
+
+
+@contextmanager
+def with_random_weights(folder: Path, **changes: object) -> Iterator[Config]:
+    """The toy preset in `folder`, the working directory meanwhile, with a thin VGG19 and random weights everywhere."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("SPSR_RESOURCES", str(folder / "resources"))
+        patch.setattr("spsr.models.vgg.STAGES", ((4, 2), (4, 2), (8, 4), (8, 4), (512, 4)))
+        patch.setattr(frozen, "load_vgg19", cache(frozen.load_vgg19))
+        config = toy_config(folder, **changes)
+        write_random_weights(config)
+        yield config
 
 
 def write_random_weights(config: Config) -> None:

@@ -3,15 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 import yaml
-from random_weights import write_random_weights, write_starting_points
-from synthetic import toy_config
+from random_weights import with_random_weights, write_starting_points
 from torch import nn
 
 from spsr.config import CONFIGS, Config, load
@@ -24,7 +22,6 @@ from spsr.models.nse import NSE
 from spsr.models.resnet import ResNet18
 from spsr.models.sftgan import AuxiliaryDiscriminator, is_conditional
 from spsr.models.vgg import VGG19
-from spsr.training import frozen
 from spsr.training.method_training import build_task, method_training
 from spsr.training.patches import Batch
 from spsr.training.super_resolution import SuperResolutionTask
@@ -68,15 +65,8 @@ class Noise:
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Config]:
     """Small networks, with random weights wherever a method needs some."""
-    folder = tmp_path_factory.mktemp("contracts")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("SPSR_RESOURCES", str(folder / "resources"))
-        patch.setattr("spsr.models.vgg.STAGES", ((4, 2), (4, 2), (8, 4), (8, 4), (512, 4)))
-        patch.setattr(frozen, "load_vgg19", cache(frozen.load_vgg19))
-        recipe = {"like": "official", "replicas": 1, "fusion_warmup": WARM_UP}
-        config = toy_config(folder, networks=NETWORKS, recipe=recipe)
-        write_random_weights(config)
+    recipe = {"like": "official", "replicas": 1, "fusion_warmup": WARM_UP}
+    with with_random_weights(tmp_path_factory.mktemp("contracts"), networks=NETWORKS, recipe=recipe) as config:
         yield config
 
 
