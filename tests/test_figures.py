@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from PIL import Image
@@ -17,7 +18,7 @@ from spsr.reporting.figures import catalogue, edge
 from spsr.reporting.figures.captions import CAPTIONS
 from spsr.reporting.figures.losses import loss_curves
 from spsr.reporting.figures.pictures import find, find_all, scores_line, strongest_square
-from spsr.reporting.figures.style import style, typeset
+from spsr.reporting.figures.style import save_figure, style, typeset
 from spsr.results.runs import Run
 
 
@@ -72,6 +73,16 @@ def test_a_figure_shows_the_crop_and_the_methods_that_are_asked_for(toy: Config,
         catalogue.draw_asked(toy, "losses", [crop], [], tmp_path)
     with pytest.raises(InputError, match="no benchmark 'Set41'; did you mean 'Set14'"):
         catalogue.draw_asked(toy, "8", [Crop(dataset="Set41", image="im_001")], [], tmp_path)
+
+
+def test_a_mark_is_whole_however_narrow_its_figure_is(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plt, "close", lambda figure: None)
+    figure = plt.figure(figsize=(3, 1))
+    save_figure(figure, tmp_path, "narrow", "quick: " + "a mark that is longer than its figure is wide, " * 3)
+    (text,) = figure.texts
+    extent = text.get_window_extent()
+    assert extent.x0 >= 0
+    assert extent.x1 <= figure.bbox.width
 
 
 def test_subscripts_are_typeset() -> None:

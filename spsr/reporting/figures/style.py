@@ -76,7 +76,8 @@ def save_figure(figure: Figure, folder: Path, name: str, mark: str) -> list[Path
         figure.set_layout_engine("none")
     if mark:
         place = MARK_HEIGHT / 2 / figure.get_figheight()
-        figure.text(0.5, place, f"† {mark}", ha="center", va="center", fontsize=6, style="italic", color=QUIET)
+        text = figure.text(0.5, place, f"† {mark}", ha="center", va="center", fontsize=6, style="italic", color=QUIET)
+        text.set_fontsize(6 * min(1, 0.94 * figure.bbox.width / text.get_window_extent().width))
     written = []
     for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
         target = folder / f"{name}.{suffix}"
