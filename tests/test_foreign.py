@@ -15,6 +15,7 @@ from spsr.config import Config
 from spsr.evaluation import evaluate as evaluation
 from spsr.evaluation.score import score_pairs
 from spsr.evaluation.score_files import read_csv
+from spsr.evaluation.upscale import upscale_image
 from spsr.images import write_png
 from spsr.models import build, to_checkpoint
 from spsr.models.rrdb import old_sr_branch
@@ -187,3 +188,13 @@ def test_results_that_cannot_be_used_are_one_line_and_code_2(
     assert code == 2
     assert message in said
     assert said.count("\n") == 1
+
+
+def test_methods_are_given_the_lr_images_that_a_benchmark_brings(place: Path):
+    benchmarks = {"Set5": {"folder": "theirs_hr", "lr": "theirs_lr"}}
+    config = toy_config(place, data={"train": {"folder": "x"}, "benchmarks": benchmarks})
+    lr = 255 - np.asarray(Image.open(config.layout.benchmark("Set5") / "LR" / "im_000.png"))
+    write_png(config.layout.benchmark("Set5") / "LR" / "im_000.png", lr)
+    evaluation.evaluate(config, "bicubic", 0)
+    made = np.asarray(Image.open(config.images("bicubic", 0, "Set5") / "im_000.png"))
+    np.testing.assert_array_equal(made, upscale_image("bicubic", lr))

@@ -161,3 +161,34 @@ def test_folder_with_two_files_of_one_name_is_refused(tmp_path: Path) -> None:
     (tmp_path / "photo0_GT.png").write_bytes((tmp_path / "photo0.png").read_bytes())
     with pytest.raises(InputError, match="are both 'photo0'"):
         resolve(ImageSource(folder=str(tmp_path)))
+
+
+def given_lr(folder: Path, *names: str, height: int = 6, width: int = 9) -> str:
+    folder.mkdir()
+    for number, name in enumerate(names):
+        Image.new("RGB", (width, height), (number, 50, 100)).save(folder / name)
+    return str(folder)
+
+
+def test_given_lr_images_are_taken_instead_of_made_ones(tmp_path: Path) -> None:
+    folder_of(tmp_path / "in", (25, 38), (24, 36))
+    lr = given_lr(tmp_path / "lr", "photo1_LR.png", "photo0_LR.png")
+    images = resolve(ImageSource(folder=str(tmp_path / "in"), lr=lr))
+    content = prepare_benchmark("x", images, tmp_path / "out")
+    for number, level in ((0, 1), (1, 0)):
+        assert (read_rgb(tmp_path / "out" / "LR" / f"photo{number}.png")[..., 0] == level).all()
+    assert set(content["prepared"]["lr"]) == {"photo0", "photo1"}
+    packed = pack(images, tmp_path / "pack" / "index.json", processes=1)
+    assert set(packed.lr.tolist()) == {0, 1, 50, 100}
+
+
+def test_given_lr_images_that_do_not_fit_are_one_line(tmp_path: Path) -> None:
+    folder_of(tmp_path / "in", (25, 38), (24, 36))
+    with pytest.raises(InputError, match=r"lr: has no LR image of photo1; add it"):
+        resolve(ImageSource(folder=str(tmp_path / "in"), lr=given_lr(tmp_path / "lr", "photo0.png")))
+    lr = given_lr(tmp_path / "small", "photo0.png", "photo1.png", width=8)
+    images = resolve(ImageSource(folder=str(tmp_path / "in"), lr=lr))
+    with pytest.raises(InputError, match=r"photo0\.png: 8x6 pixels, but its original needs an LR image of 9x6"):
+        prepare_benchmark("x", images, tmp_path / "out", processes=1)
+    with pytest.raises(ValueError, match="cannot be cropped"):
+        ImageSource(folder="in", lr="lr", crop=32)

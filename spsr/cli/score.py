@@ -20,6 +20,9 @@ def score(
     lpips: Annotated[
         Literal["alex", "vgg", "squeeze", "none"], typer.Option("--lpips", help="Backbone of LPIPS.")
     ] = "alex",
+    metric: Annotated[
+        list[str], typer.Option("--metric", help="Measure this one too: dists, or your own by FILE.py:FUNCTION.")
+    ] = [],  # noqa: B006 (typer copies it)
     csv: Annotated[Path | None, typer.Option("--csv", help="Write the scores of each image here.")] = None,
     json: Annotated[Path | None, typer.Option("--json", help="Write means, images and protocols here.")] = None,
     per_image: Annotated[bool, typer.Option("--per-image", help="Print the scores of each image, too.")] = False,
@@ -32,7 +35,7 @@ def score(
     check_outputs({"--csv": csv, "--json": json}, [file for pair in pairs.values() for file in (pair.sr, pair.hr)])
     network = None if lpips == "none" else lpips
     with progress_bar("score") as report:
-        frame = score_pairs(pairs, network, progress=report)
+        frame = score_pairs(pairs, network, metrics=metric, progress=report)
     if csv is not None:
         score_files.write_csv(frame, csv)
     if json is not None:

@@ -6,23 +6,26 @@ import pandas as pd
 from rich.table import Table
 
 from spsr.cli.terminal import terminal
-from spsr.metrics import METRICS
+from spsr.metrics import Metric
+from spsr.metrics.measured import metric_of
 
 
 def print_means(means: pd.DataFrame, lpips: str | None) -> None:
     """Print dataset means (`means_by_dataset`) with the digits of the paper's tables."""
-    table = _table("dataset", "mean over the images of a dataset", lpips)
+    metrics = _metrics(means)
+    table = _table("dataset", "mean over the images of a dataset", metrics, lpips)
     table.add_column("images", justify="right")
     for dataset, row in means.iterrows():
-        table.add_row(str(dataset) or "all", *_shown(row), f"{row['n_images']:.0f}")
+        table.add_row(str(dataset) or "all", *_shown(row, metrics), f"{row['n_images']:.0f}")
     terminal().print(table)
 
 
 def print_images(frame: pd.DataFrame, lpips: str | None) -> None:
     """Print the scores of each image."""
-    table = _table("image", "each image", lpips)
+    metrics = _metrics(frame)
+    table = _table("image", "each image", metrics, lpips)
     for _, row in frame.iterrows():
-        table.add_row(str(row["image"]), *_shown(row))
+        table.add_row(str(row["image"]), *_shown(row, metrics))
     terminal().print(table)
 
 
@@ -37,16 +40,20 @@ def print_ladder(rungs: pd.DataFrame) -> None:
     terminal().print(table)
 
 
-def _table(rows: str, title: str, lpips: str | None) -> Table:
+def _metrics(frame: pd.DataFrame) -> dict[str, Metric]:
+    return {str(name): metric_of(str(name)) for name in frame.columns if name not in ("image", "n_images")}
+
+
+def _table(rows: str, title: str, metrics: dict[str, Metric], lpips: str | None) -> Table:
     table = Table(title=title, title_justify="left")
     table.add_column(rows, overflow="fold")
-    for name, metric in METRICS.items():
+    for name, metric in metrics.items():
         table.add_column(f"{metric.title} ({lpips})" if name == "lpips" and lpips else metric.title, justify="right")
     return table
 
 
-def _shown(row: "pd.Series[float]") -> list[str]:
-    return ["–" if math.isnan(row[name]) else metric.shown(row[name]) for name, metric in METRICS.items()]
+def _shown(row: "pd.Series[float]", metrics: dict[str, Metric]) -> list[str]:
+    return ["–" if math.isnan(row[name]) else metric.shown(row[name]) for name, metric in metrics.items()]
 
 
 def _decimals(value: float) -> str:

@@ -10,8 +10,6 @@ from spsr.config.strict import Slug, Strict
 TRAINING = "training"
 """The name of the training images among those that are prepared."""
 
-Metric = Literal["lpips", "psnr", "ssim", "ssim_standard"]
-
 
 MOST_SEED = 2**63 - 1
 
@@ -34,6 +32,7 @@ class ImageSource(Strict):
         dataset: an entry of `configs/datasets.yaml`.
         folder: a folder of images, from the repository's root.
         scikit_image: names of photographs inside scikit-image's wheel.
+        lr: a folder with the LR image of each, matched by name, where they are given instead of made.
         crop: side of the central square in pixels that is kept of each image.
         optional: left out where it is not at hand, instead of being fetched or missed.
     """
@@ -41,6 +40,7 @@ class ImageSource(Strict):
     dataset: str | None = None
     folder: str | None = None
     scikit_image: tuple[str, ...] = Field(default=(), strict=False)
+    lr: str | None = None
     crop: int | None = Field(default=None, ge=32)
     optional: bool = False
 
@@ -48,6 +48,8 @@ class ImageSource(Strict):
     def _exactly_one(self) -> "ImageSource":
         if sum((self.dataset is not None, self.folder is not None, bool(self.scikit_image))) != 1:
             raise ValueError("give exactly one of `dataset`, `folder` and `scikit_image`")
+        if self.lr is not None and self.crop is not None:
+            raise ValueError("`lr` images cannot be cropped with their originals; leave out `crop` or `lr`")
         return self
 
 
@@ -144,6 +146,8 @@ class Preset(Strict):
         only: if given, the only methods that are run; cells of the others say that they were not.
         tables: tables that are made.
         figures: entries of `configs/figures.yaml` whose methods are run although no table holds them.
+        metrics: measured beside the paper's (`lpips`, `psnr`, `ssim`, `ssim_standard`) and those that a table shows:
+            `dists`, or a function of one's own, `FILE.py:FUNCTION`.
         lpips: backbone of the LPIPS metric.
     """
 
@@ -171,6 +175,7 @@ class Preset(Strict):
         default=("table1", "table2", "table3", "table4", "table5", "table6", "table7"), strict=False
     )
     figures: tuple[str, ...] = Field(default=(), strict=False)
+    metrics: tuple[str, ...] = Field(default=(), strict=False)
     lpips: Literal["alex"] = "alex"
 
     @model_validator(mode="after")

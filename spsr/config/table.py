@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from spsr.config.preset import Metric
 from spsr.config.strict import Strict
 
 FORMATS = ("csv", "md", "tex", "html")
@@ -21,7 +20,7 @@ class Table(Strict):
         methods: method names in the order of the paper.
         labels: titles that differ from the method's own in this table.
         datasets: benchmark names.
-        metrics: metric names.
+        metrics: metric names; see `Preset.metrics`.
         unranked: methods that the paper leaves out when it marks the best values.
         marks: how many places are marked: 1 the best only, 2 the second best too.
     """
@@ -31,6 +30,6 @@ class Table(Strict):
     methods: tuple[str, ...] = Field(strict=False)
     labels: dict[str, str] = {}
     datasets: tuple[str, ...] = Field(strict=False)
-    metrics: tuple[Metric, ...] = Field(strict=False)
+    metrics: tuple[str, ...] = Field(strict=False)
     unranked: tuple[str, ...] = Field(default=(), strict=False)
     marks: Literal[1, 2] = 2

@@ -8,12 +8,12 @@ from typing import Any
 
 from spsr.config.layout import resources
 from spsr.data.hashing import file_hash, known_hash
-from spsr.data.image_sets import ImageSet, read_hr
+from spsr.data.image_sets import ImageSet, read_hr, read_lr
 from spsr.data.parallel import for_each
 from spsr.data.passport import passport, read_passport
 from spsr.errors import InputError
 from spsr.files import new_folder, write_text
-from spsr.images import SCALE, degrade, write_png
+from spsr.images import SCALE, write_png
 from spsr.progress import Progress, silent
 from spsr.resize import Border, imresize_stepwise_uint8
 
@@ -27,7 +27,7 @@ def prepare_benchmark(
     processes: int | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Write the HR images (cut to multiples of 4) and the 8-bit LR images of a benchmark, and their passport.
+    """Write a benchmark's HR images (cut to multiples of 4), its 8-bit LR images, given or made, and their passport.
 
     Everything appears at once in `out`, which holds nothing else afterwards. A finished benchmark of the same
     files, crop and border is kept; a folder that was not made here, or that holds a source, is an `InputError`.
@@ -40,13 +40,16 @@ def prepare_benchmark(
         The passport, with `prepared` (crop, border, scale) added.
     """
     sources = {image: file_hash(file) for image, file in images.files.items()}
-    settings = {"scale": SCALE, "crop": images.crop, "border": border}
+    settings: dict[str, Any] = {"scale": SCALE, "crop": images.crop, "border": border}
+    if images.lr:
+        settings["lr"] = {image: file_hash(file) for image, file in images.lr.items()}
     kept = _finished(out, sources, settings)
     if kept is not None:
         return kept
-    with new_folder(out, ours=_is_ours(out), sources=images.files.values()) as staging:
+    with new_folder(out, ours=_is_ours(out), sources=[*images.files.values(), *images.lr.values()]) as staging:
         work = partial(_write, staging, images.crop, border)
-        for done in for_each(work, list(images.files.items()), processes):
+        items = [(image, file, images.lr.get(image)) for image, file in images.files.items()]
+        for done in for_each(work, items, processes):
             progress(done, len(images.files), name)
         content = {**passport(name, dict(images.files), registered=images.dataset), "prepared": settings}
         content["files"] = {name: file_hash(staging / name) for name in _files(sources)}
@@ -98,11 +101,12 @@ def _is_ours(out: Path) -> bool:
     return (out / "passport.json").is_file() and {file.name for file in out.iterdir()} <= {"HR", "LR", "passport.json"}
 
 
-def _write(folder: Path, crop: int | None, border: Border, item: tuple[str, Path]) -> None:
-    name, file = item
+def _write(folder: Path, crop: int | None, border: Border, item: tuple[str, Path, Path | None]) -> None:
+    name, file, lr_file = item
     image = read_hr(file, crop)
     write_png(folder / "HR" / f"{name}.png", image)
-    lr = degrade(image) if border == "mirror" else imresize_stepwise_uint8(image, 1 / SCALE)
+    made_otherwise = lr_file is None and border == "replicate"
+    lr = imresize_stepwise_uint8(image, 1 / SCALE) if made_otherwise else read_lr(lr_file, image)
     write_png(folder / "LR" / f"{name}.png", lr)
 
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,11 +15,11 @@ from pydantic import NonNegativeInt, PositiveInt, TypeAdapter
 from typing_extensions import TypedDict
 
 from spsr.data.hashing import file_hash, verify
-from spsr.data.image_sets import ImageSet, read_hr
+from spsr.data.image_sets import ImageSet, read_hr, read_lr
 from spsr.data.parallel import for_each
 from spsr.errors import InputError
 from spsr.files import read_json, staging_of, write_text
-from spsr.images import SCALE, degrade
+from spsr.images import SCALE
 from spsr.progress import Progress, silent
 
 _TURNED_BY_EXIF = (5, 6, 7, 8)
@@ -70,6 +70,7 @@ class _Item:
 
     name: str
     file: Path
+    lr_file: Path | None
     height: int
     width: int
     offset: int
@@ -172,7 +173,7 @@ def _plan(images: ImageSet) -> list[_Item]:
     items, offset, lr_offset = [], 0, 0
     for name, file in images.files.items():
         height, width = _size(file, images.crop)
-        item = _Item(name, file, height, width, offset, lr_offset)
+        item = _Item(name, file, images.lr.get(name), height, width, offset, lr_offset)
         items.append(item)
         offset += _bytes(item)
         lr_offset += _bytes(item) // SCALE**2
@@ -202,7 +203,10 @@ def _write(hr_part: Path, lr_part: Path, crop: int | None, item: _Item) -> None:
     image = read_hr(item.file, crop)
     if image.shape[:2] != (item.height, item.width):
         raise InputError(f"{item.file}: changed while it was read; run the command again")
-    for part, pixels, offset in ((hr_part, image, item.offset), (lr_part, degrade(image), item.lr_offset)):
+    for part, pixels, offset in (
+        (hr_part, image, item.offset),
+        (lr_part, read_lr(item.lr_file, image), item.lr_offset),
+    ):
         flat = np.load(part, mmap_mode="r+")
         flat[offset : offset + pixels.size] = pixels.reshape(-1)
         flat.flush()
@@ -220,11 +224,13 @@ def damage(index: Path) -> str | None:
 
 
 def _inputs(images: ImageSet) -> dict[str, Any]:
-    stats = {name: file.stat() for name, file in images.files.items()}
-    return {
-        "crop": images.crop,
-        "files": [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()],
-    }
+    inputs: dict[str, Any] = {"crop": images.crop, "files": _stats(images.files)}
+    return inputs | {"lr": _stats(images.lr)} if images.lr else inputs
+
+
+def _stats(files: Mapping[str, Path]) -> list[list[Any]]:
+    stats = {name: file.stat() for name, file in files.items()}
+    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()]
 
 
 def _finished(index: Path, inputs: dict[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from spsr.evaluation.probability_maps import upscale_with_maps
 from spsr.evaluation.score import score_pairs
 from spsr.evaluation.upscale import Upscaler, upscale_files
 from spsr.metrics.lpips import WEIGHTS
+from spsr.metrics.measured import further
 from spsr.progress import Progress, silent
 
 """Called with the number of finished benchmarks, of all of them, and the name of the current one."""
@@ -49,13 +50,17 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress = silent) 
         require(layout.benchmark(dataset), f"run `spsr prepare {dataset}` for this preset")
         images = config.images(name, seed, dataset)
         if upscaler is not None:
-            if folder is not None and isinstance(upscaler, nn.Module):
+            if benchmarks[dataset].lr is not None:
+                if folder is not None:
+                    raise InputError(f"{folder}: maps from a folder need LR images made from {dataset}; leave out `lr`")
+                upscale_files(upscaler, [layout.benchmark(dataset) / "LR"], images, replace=True)
+            elif folder is not None and isinstance(upscaler, nn.Module):
                 upscale_with_maps(upscaler, originals, Path(folder) / dataset, images)
             else:
                 upscale_files(upscaler, [originals], images, from_hr=True, replace=True)
         target, maps = layout.scores(name, seed, dataset), layout.lpips_maps(name, seed, dataset)
         pairs = match_folders(images, originals)
-        frame = score_pairs(pairs, config.preset.lpips, maps=maps, workers=workers)
+        frame = score_pairs(pairs, config.preset.lpips, metrics=further(config), maps=maps, workers=workers)
         write_scores(frame, target, pairs, used, weights.stored(WEIGHTS[config.preset.lpips]))
         written.append(target)
     progress(len(benchmarks), len(benchmarks), name)

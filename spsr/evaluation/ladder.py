@@ -78,6 +78,9 @@ DETOURS = (
     Variant("the paper's, but not shaved", luma, 0, _automatic),
     Variant("the paper's, but Y not rounded", luma_unrounded, SHAVE, _automatic),
     Variant("the paper's, but luma of range 0..255", _full_range_luma, SHAVE, _automatic),
+    Variant(
+        "as pyiqa's psnry and ssim: luma of range 0..255, whole image, not downsampled", _full_range_luma, 0, ssim_index
+    ),
     Variant("the paper's, but RGB", _all_channels, SHAVE, _each_automatic),
     Variant("the paper's, but scikit-image's SSIM (flat 7x7 window, not downsampled)", luma, SHAVE, _uniform_window),
 )

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from spsr import plugins
 from spsr.data import weights
 from spsr.errors import InputError, naming
 from spsr.evaluation.lpips_map import write_map
 from spsr.evaluation.pairs import Pair, listed, read_pair
 from spsr.evaluation.score_files import COLUMNS
 from spsr.images import RGB
-from spsr.metrics import METRICS
+from spsr.metrics import METRICS, Metric
 from spsr.metrics.fidelity import ssim_both
+from spsr.metrics.measured import metric_of
+from spsr.metrics.metric import Measure
 from spsr.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -33,6 +36,7 @@ def score_pairs(
     lpips: "Network | None" = "alex",
     *,
     backbone: Path | None = None,
+    metrics: Sequence[str] = (),
     maps: Path | None = None,
     workers: int | None = None,
     progress: Progress = silent,
@@ -45,43 +49,56 @@ def score_pairs(
         pairs: the files by image name.
         lpips: the network of LPIPS, or None to leave the column empty (NaN) and import no torch.
         backbone: its ImageNet weights, by default from the weight registry.
+        metrics: what is measured beside the paper's; see `spsr.metrics.measured`.
         maps: a folder to which the LPIPS map of each image is written, see `lpips_map.write_map`.
         workers: images measured at a time, by default one for each core up to 8 (one for `vgg`, which needs much
             memory). The numbers do not depend on it while it is above 1.
         progress: called after each image, from the calling thread.
 
     Returns:
-        A frame with the columns `image, lpips, psnr, ssim, ssim_standard`.
+        A frame with the columns `image, lpips, psnr, ssim, ssim_standard` and those of `metrics`.
 
     Raises:
         InputError: an image cannot be read, is too small, or its size is not that of its original (all such
-            pairs are named); the weights for LPIPS are missing.
+            pairs are named); weights that a metric needs are missing; one's own metric returns no number.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = {name: metric_of(name) for name in metrics}
+    on_vgg = lpips == "vgg" or any("vgg16" in metric.weights for metric in wanted.values())
     if workers is None:
-        workers = 1 if lpips == "vgg" else min(cores, _MOST_WORKERS)
+        workers = 1 if on_vgg else min(cores, _MOST_WORKERS)
     workers = max(1, min(workers, len(pairs)))
-    if lpips is None:
-        return _measure_all(pairs, None, None, workers, progress)
+    further = {name: _measure_of(metric) for name, metric in wanted.items()}
+    if lpips is None and not any(metric.network for metric in wanted.values()):
+        return _measure_all(pairs, None, None, further, workers, progress)
 
     from spsr.metrics.lpips import WEIGHTS, Lpips
 
-    distance = Lpips(lpips, backbone or weights.path(WEIGHTS[lpips]))
+    distance = None if lpips is None else Lpips(lpips, backbone or weights.path(WEIGHTS[lpips]))
     with _torch_threads(1 if workers > 1 else cores):
-        return _measure_all(pairs, distance, maps, workers, progress)
+        return _measure_all(pairs, distance, maps, further, workers, progress)
+
+
+def _measure_of(metric: Metric) -> Measure:
+    """What computes a metric, with its network where it has one."""
+    if metric.function is not None:
+        return metric.function
+    network: Measure = plugins.named(metric.network)(*map(weights.path, metric.weights))
+    return network
 
 
 def _measure_all(
     pairs: Mapping[str, Pair],
     distance: "Lpips | None",
     maps: Path | None,
+    further: Mapping[str, Measure],
     workers: int,
     progress: Progress,
 ) -> pd.DataFrame:
     rows: dict[str, dict[str, float]] = {}
     problems: dict[str, InputError] = {}
     with ThreadPoolExecutor(workers) as pool:
-        futures = {pool.submit(_measure, name, pair, distance, maps): name for name, pair in pairs.items()}
+        futures = {pool.submit(_measure, name, pair, distance, maps, further): name for name, pair in pairs.items()}
         try:
             for done, future in enumerate(as_completed(futures), start=1):
                 try:
@@ -94,10 +111,12 @@ def _measure_all(
             raise
     if problems:
         raise InputError(listed([str(problems[name]) for name in pairs if name in problems]))
-    return pd.DataFrame([{"image": name, **rows[name]} for name in pairs], columns=list(COLUMNS))
+    return pd.DataFrame([{"image": name, **rows[name]} for name in pairs], columns=[*COLUMNS, *further])
 
 
-def _measure(name: str, pair: Pair, distance: "Lpips | None", maps: Path | None) -> dict[str, float]:
+def _measure(
+    name: str, pair: Pair, distance: "Lpips | None", maps: Path | None, further: Mapping[str, Measure]
+) -> dict[str, float]:
     sr, hr = read_pair(name, pair)
     with naming(pair.sr):
         measured = dict(zip(("ssim", "ssim_standard"), ssim_both(sr, hr), strict=True))
@@ -105,7 +124,7 @@ def _measure(name: str, pair: Pair, distance: "Lpips | None", maps: Path | None)
         for metric in METRICS.values():
             if metric.function is not None and metric.name not in measured:
                 measured[metric.name] = metric.function(sr, hr)
-        return measured
+        return measured | {name: measure(sr, hr) for name, measure in further.items()}
 
 
 def _lpips(name: str, sr: RGB, hr: RGB, distance: "Lpips | None", maps: Path | None) -> float:

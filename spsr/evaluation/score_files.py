@@ -10,8 +10,10 @@ from spsr.errors import InputError
 from spsr.files import atomic_path, write_text
 from spsr.images import SCALE
 from spsr.metrics import METRICS
+from spsr.metrics.measured import metric_of
 
 COLUMNS = ("image", *METRICS)
+"""Of every score file; metrics that a preset adds follow."""
 
 
 def means_by_dataset(frame: pd.DataFrame) -> pd.DataFrame:
@@ -21,7 +23,12 @@ def means_by_dataset(frame: pd.DataFrame) -> pd.DataFrame:
     """
     datasets = frame["image"].map(lambda name: name.rpartition("/")[0]).rename("dataset")
     grouped = frame.groupby(datasets, sort=False)
-    return grouped[list(METRICS)].mean().assign(n_images=grouped.size())
+    return grouped[metrics_in(frame)].mean().assign(n_images=grouped.size())
+
+
+def metrics_in(frame: pd.DataFrame) -> list[str]:
+    """The metrics that scores hold, in their order."""
+    return [str(column) for column in frame.columns if column != "image"]
 
 
 def write_csv(frame: pd.DataFrame, path: Path | str) -> None:
@@ -37,12 +44,10 @@ def read_csv(path: Path | str) -> pd.DataFrame:
         InputError: the file is missing or has other columns.
     """
     try:
-        frame = pd.read_csv(
-            path, dtype={"image": str}, keep_default_na=False, na_values={metric: [""] for metric in METRICS}
-        )
+        frame = pd.read_csv(path, dtype={"image": str}, keep_default_na=False, na_values=[""])
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not a readable score file ({error}); score the images again") from error
-    if tuple(frame.columns) != COLUMNS:
+    if tuple(frame.columns[: len(COLUMNS)]) != COLUMNS:
         raise InputError(f"{path}: its columns are not {','.join(COLUMNS)}; score the images again")
     return frame
 
@@ -54,7 +59,7 @@ def write_json(frame: pd.DataFrame, path: Path | str, lpips: str | None = "alex"
     computed is null.
     """
     means = means_by_dataset(frame)
-    protocols = {name: metric.protocol for name, metric in METRICS.items()}
+    protocols = {name: metric_of(name).protocol for name in metrics_in(frame)}
     document = {
         "scale": SCALE,
         "protocol": protocols | {"lpips": f"{protocols['lpips']}; network here: {lpips or 'none, not computed'}"},

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from spsr.metrics.fidelity import psnr, ssim, ssim_standard
 
+Measure = Callable[[NDArray[np.uint8], NDArray[np.uint8]], float]
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -22,8 +24,10 @@ class Metric:
             between runs that the paper's own Table 4 shows.
         lower_is_better: the direction.
         unit: of its values, for the heads of tables; empty for numbers.
-        function: of two whole uint8 H×W×3 RGB images, the super-resolved and the original; None for LPIPS, whose
-            network needs weights (`spsr.metrics.lpips`).
+        function: of two whole uint8 H×W×3 RGB images, the super-resolved and the original; None for those whose
+            network needs weights.
+        network: where the class of such a one is, `MODULE:CLASS`; it takes the files of `weights`.
+        weights: their entries in the registry of weights.
     """
 
     name: str
@@ -33,7 +37,9 @@ class Metric:
     tolerance: float
     lower_is_better: bool = False
     unit: str = ""
-    function: Callable[[NDArray[np.uint8], NDArray[np.uint8]], float] | None = None
+    function: Measure | None = None
+    network: str = ""
+    weights: tuple[str, ...] = ()
 
     @property
     def head(self) -> str:
@@ -66,6 +72,8 @@ METRICS: Mapping[str, Metric] = {
             digits=4,
             tolerance=0.005,
             lower_is_better=True,
+            network="spsr.metrics.lpips:Lpips",
+            weights=("alexnet",),
         ),
         Metric(
             "psnr",
@@ -96,3 +104,17 @@ METRICS: Mapping[str, Metric] = {
     )
 }
 """The measures of the paper's tables by name, in the order of their columns."""
+
+FURTHER_METRICS: Mapping[str, Metric] = {
+    "dists": Metric(
+        "dists",
+        "DISTS",
+        "DISTS on VGG16 with the authors' weights, on the whole RGB image in [0, 1], neither shaved nor resized",
+        digits=4,
+        tolerance=0.005,
+        lower_is_better=True,
+        network="spsr.metrics.dists:Dists",
+        weights=("vgg16", "dists"),
+    ),
+}
+"""Measures that a preset may add, by name."""

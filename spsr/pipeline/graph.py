@@ -18,7 +18,9 @@ from spsr.config.table import FORMATS
 from spsr.data import datasets, weights
 from spsr.data.inputs import training_inputs, weights_of
 from spsr.images import is_image
+from spsr.metrics.measured import further, measured
 from spsr.pipeline.roster import roster
+from spsr.plugins import is_reference, source_file
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,8 @@ class Pipeline:
         methods = [self.config.method(name).weights for name in self.methods]
         maps = [self.config.map_weights(name) for name in self.methods]
         extractors = [self.config.extractor_weights(name) for name in self.extractors]
-        return tuple(dict.fromkeys(filter(None, ["alexnet", *trainings, *methods, *maps, *extractors])))
+        metrics = [entry for metric in measured(self.config).values() for entry in metric.weights]
+        return tuple(dict.fromkeys(filter(None, [*metrics, *trainings, *methods, *maps, *extractors])))
 
     @cached_property
     def requests(self) -> Requests:
@@ -152,7 +155,9 @@ class Pipeline:
         """Files that upscaling and scoring of a method read."""
         method, layout = self.config.method(run.name), self.config.layout
         inputs = [layout.passport(dataset) for dataset in self.benchmarks]
-        inputs.append(weights.stored("alexnet"))
+        for metric in measured(self.config).values():
+            inputs += [weights.stored(entry) for entry in metric.weights]
+            inputs += [source_file(metric.name)] if is_reference(metric.name) else []
         if maps := self.config.map_weights(run.name):
             inputs.append(weights.stored(maps))
         if method.source == "trained":
@@ -167,6 +172,11 @@ class Pipeline:
                 file for folder in folders if folder.is_dir() for file in folder.iterdir() if is_image(file)
             )
         return inputs
+
+    @cached_property
+    def further_metrics(self) -> str:
+        """The metrics beside the paper's: scores are made again when they change."""
+        return " ".join(further(self.config))
 
     def probe_settings(self, job: Named) -> str:
         """A digest of the settings of the probe."""

@@ -8,7 +8,6 @@ from typing import Any
 from spsr.config import Config, Extractor, Method
 from spsr.config.run_folder import RunFolder
 from spsr.config.settings import NATURALNESS, Judge
-from spsr.metrics import METRICS
 from spsr.pipeline.roster import belongs
 from spsr.results.scores import read_scores
 
@@ -102,7 +101,7 @@ class Run:
             if scores is None or self.seed not in scores.seeds:
                 continue
             row = scores.seeds.index(self.seed)
-            found |= {f"{dataset}/{metric}": float(scores.values[metric][row].mean()) for metric in METRICS}
+            found |= {f"{dataset}/{metric}": float(values[row].mean()) for metric, values in scores.values.items()}
         return found
 
     @property

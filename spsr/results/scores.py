@@ -16,7 +16,7 @@ from spsr.errors import InputError
 from spsr.evaluation.measurement import Measurement, read_measurement
 from spsr.evaluation.pairs import listed
 from spsr.evaluation.score_files import read_csv
-from spsr.metrics import METRICS
+from spsr.metrics.measured import measured
 from spsr.pipeline.roster import belongs, why_not
 
 
@@ -27,7 +27,7 @@ class Scores:
     Attributes:
         seeds: seeds of the finished runs, S of them.
         images: names of the N images, the same for every seed.
-        values: S×N scores by metric.
+        values: S×N scores by metric, of the metrics that all runs were measured by.
         measurements: of each seed's file; of none that an earlier version wrote.
     """
 
@@ -67,8 +67,9 @@ def read_scores(config: Config, name: str, dataset: str) -> Scores | None:
         if names != first:
             path = config.layout.scores(name, seed, dataset)
             raise InputError(f"{path}: other images than the method's first seed has; score the seeds again")
+    shared = [name for name in measured(config) if all(name in frame for frame in frames.values())]
     values = {
-        metric: np.stack([frame[metric].to_numpy(dtype=np.float64) for frame in frames.values()]) for metric in METRICS
+        metric: np.stack([frame[metric].to_numpy(dtype=np.float64) for frame in frames.values()]) for metric in shared
     }
     return Scores(tuple(frames), first, values, tuple(known.values()))
 

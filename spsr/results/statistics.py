@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from spsr.config import Config
-from spsr.metrics import METRICS
 from spsr.results.intervals import resampling_weights
 from spsr.results.scores import Scores, read_scores
 
@@ -101,7 +100,8 @@ def against_parent(config: Config, method: str) -> dict[tuple[str, str], Differe
     for dataset in config.preset.data.benchmarks:
         ours, theirs = read_scores(config, method, dataset), read_scores(config, parent, dataset)
         if ours is not None and theirs is not None:
-            found += [difference(method, parent, dataset, metric, ours, theirs) for metric in METRICS]
+            metrics = [metric for metric in ours.values if metric in theirs.values]
+            found += [difference(method, parent, dataset, metric, ours, theirs) for metric in metrics]
     there = [item for item in found if item is not None]
     corrected = holm([item.p for item in there])
     return {(item.dataset, item.metric): replace(item, p_holm=p) for item, p in zip(there, corrected, strict=True)}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from spsr.config import Config
-from spsr.metrics import METRICS
+from spsr.metrics.measured import metric_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -66,7 +66,7 @@ def _state(config: Config, view: str) -> dict[str, object]:
     }
     if columns:
         metric = columns[0].rstrip("`").rpartition("/")[2]
-        state |= {"orderByKey": columns[0], "orderByAsc": METRICS[metric].lower_is_better}
+        state |= {"orderByKey": columns[0], "orderByAsc": metric_of(metric).lower_is_better}
     return state
 
 

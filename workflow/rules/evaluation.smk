@@ -16,6 +16,7 @@ rule evaluate:
         runtime=pipeline.requests.minutes(60),
     params:
         preset=PRESET,
+        metrics=pipeline.further_metrics,
     shell:
         "spsr evaluate {wildcards.name} --configfile {params.preset} --seed {wildcards.seed} > {log} 2>&1"
 

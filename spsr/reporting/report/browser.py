@@ -14,9 +14,9 @@ from urllib.parse import quote
 from PIL import Image
 
 from spsr.config import Config
-from spsr.evaluation.score_files import read_csv
+from spsr.evaluation.score_files import metrics_in, read_csv
 from spsr.images import image_index, images_by_name, plain_name
-from spsr.metrics import METRICS
+from spsr.metrics.measured import metric_of
 from spsr.results.runs import Run
 
 THUMBNAIL = 96
@@ -50,7 +50,7 @@ def score_data(runs: list[Run]) -> dict[str, Any]:
             frame = read_csv(path)
             columns = {
                 name: [round(v, metric.digits + 1) if math.isfinite(v) else None for v in frame[name].tolist()]
-                for name, metric in METRICS.items()
+                for name, metric in ((name, metric_of(name)) for name in metrics_in(frame))
             }
             found.setdefault(run.title, {})[dataset] = {"image": frame["image"].tolist(), **columns}
     return found

@@ -10,7 +10,8 @@ from spsr.config import CONFIGS, Config
 from spsr.config.strict import Strict, validate
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
-from spsr.metrics import METRICS, Metric
+from spsr.metrics import Metric
+from spsr.metrics.measured import metric_of
 from spsr.reporting.tables.filled import Cell, FilledTable
 
 CLAIMS_FILE = CONFIGS / "claims.yaml"
@@ -98,7 +99,7 @@ def check(claim: Claim, table: FilledTable, number: Callable[[Cell], float | Non
     agree, against, missing = 0, [], []
     for dataset in claim.datasets or table.table.datasets:
         for name in claim.metrics or tuple(claim.within) or table.table.metrics:
-            metric = METRICS[name]
+            metric = metric_of(name)
             first = number(table.cells[claim.method, dataset, name])
             for other in claim.than:
                 second = number(table.cells[other, dataset, name])

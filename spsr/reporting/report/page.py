@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spsr.config import Config
 from spsr.files import write_text
-from spsr.metrics import METRICS
+from spsr.metrics.measured import measured
 from spsr.reporting.pages import environment, inside_script
 from spsr.reporting.report.attachments import figures, table_files
 from spsr.reporting.report.browser import image_data, score_data
@@ -40,6 +40,7 @@ def make_report(config: Config, standalone: bool = False) -> Path:
     Raises:
         InputError: a file of results is broken.
     """
+    metrics = measured(config)
     tables = {name: fill(config, name) for name in config.preset.tables}
     runs = finished_runs(config)
     methods = [run for run in runs if not run.is_extractor]
@@ -53,7 +54,7 @@ def make_report(config: Config, standalone: bool = False) -> Path:
     data = {
         "metrics": {
             name: {"title": metric.title, "head": metric.head, "digits": metric.digits, "lower": metric.lower_is_better}
-            for name, metric in METRICS.items()
+            for name, metric in metrics.items()
         },
         "scores": score_data(methods),
         "images": (crop_data if standalone else image_data)(config, methods),
@@ -83,7 +84,7 @@ def make_report(config: Config, standalone: bool = False) -> Path:
             runs=[run_section(config, run) for run in runs],
             costs=[item for run in runs if (item := run_cost(run)) is not None],
             environment=_environment(runs),
-            metrics=METRICS,
+            metrics=metrics,
             shown_metrics=_RUN_METRICS,
             number=number,
             dagger=DAGGER,

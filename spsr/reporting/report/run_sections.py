@@ -43,4 +43,5 @@ def run_section(config: Config, run: Run) -> dict[str, Any]:
 
 def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
     """Means over the benchmarks, each counting once, by metric."""
-    return {metric: statistics.fmean(row[metric] for row in rows) for metric in (rows[0] if rows else {})}
+    shared = [metric for metric in (rows[0] if rows else {}) if all(metric in row for row in rows)]
+    return {metric: statistics.fmean(row[metric] for row in rows) for metric in shared}

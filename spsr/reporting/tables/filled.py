@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 from spsr.config import Config, Table
 from spsr.config.settings import MAP_PROVIDERS
-from spsr.metrics import METRICS, Metric
+from spsr.metrics import Metric
+from spsr.metrics.measured import metric_of
 from spsr.results.intervals import interval
 from spsr.results.paper import CellKey, paper_values
 from spsr.results.scores import check_comparable, read_scores, why_absent
@@ -47,7 +48,7 @@ class Cell:
     @property
     def metric(self) -> Metric:
         """What is known of its metric."""
-        return METRICS[self.key.metric]
+        return metric_of(self.key.metric)
 
     @property
     def delta(self) -> float | None:
@@ -113,8 +114,10 @@ def fill(config: Config, name: str) -> FilledTable:
                 cell = Cell(key, paper.get(key))
                 if scores is None:
                     cell = replace(cell, absent=why_absent(config, method, dataset))
-                elif math.isnan(mean := float(scores.values[metric].mean(axis=1).mean())):
-                    cell = replace(cell, absent=f"{METRICS[metric].title} was not measured")
+                elif metric not in scores.values or math.isnan(
+                    mean := float(scores.values[metric].mean(axis=1).mean())
+                ):
+                    cell = replace(cell, absent=f"{metric_of(metric).title} was not measured")
                 else:
                     cell = replace(
                         cell,
@@ -159,11 +162,11 @@ def _place(cells: dict[tuple[str, str, str], Cell], table: Table, dataset: str, 
     """Mark the best of one dataset and metric, among our values and among the paper's, by the digits shown."""
     ranked = [method for method in table.methods if method not in table.unranked]
     row = {method: cells[method, dataset, metric] for method in ranked}
-    lower = METRICS[metric].lower_is_better
-    ours = {m: round(c.value, METRICS[metric].digits) for m, c in row.items() if c.value is not None}
+    known = metric_of(metric)
+    ours = {m: round(c.value, known.digits) for m, c in row.items() if c.value is not None}
     theirs = {m: float(c.paper) for m, c in row.items() if c.paper is not None}
-    our_places = places(ours, lower, table.marks)
-    their_places = places(theirs, lower, table.marks)
+    our_places = places(ours, known.lower_is_better, table.marks)
+    their_places = places(theirs, known.lower_is_better, table.marks)
     for method, cell in row.items():
         cells[method, dataset, metric] = replace(
             cell, place=our_places.get(method, 0), paper_place=their_places.get(method, 0)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 
-from spsr.metrics import METRICS
+from spsr.metrics.measured import metric_of
 from spsr.reporting.pages import environment
 from spsr.reporting.tables.filled import Cell, FilledTable
 from spsr.reporting.tables.grid import number
@@ -35,7 +35,7 @@ def table_fragment(
             notes=[note for note in notes(filled, BEST, SECOND) if note not in known],
             link=link,
             files=files,
-            metrics=METRICS,
+            metrics={name: metric_of(name) for name in filled.table.metrics},
             number=number,
             marks_behind=marks_behind,
         )

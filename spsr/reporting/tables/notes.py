@@ -1,6 +1,6 @@
 """The lines under a table: marks, protocol, intervals, and why cells are empty."""
 
-from spsr.metrics import METRICS
+from spsr.metrics.measured import metric_of
 from spsr.reporting.tables.filled import FOREIGN, REMARK, Cell, FilledTable
 from spsr.results.intervals import interval_source
 
@@ -40,7 +40,7 @@ def notes(filled: FilledTable, best: str, second: str) -> list[str]:
     sizes = {(c.n_seeds, c.n_images) for c in filled.cells.values() if c.value is not None}
     if sources := dict.fromkeys(interval_source(*size) for size in sorted(sizes)):
         lines.append(f"95 % intervals: {'; '.join(sources)}")
-    lines += [f"{METRICS[metric].title}: {METRICS[metric].protocol}" for metric in filled.table.metrics]
+    lines += [f"{metric.title}: {metric.protocol}" for metric in map(metric_of, filled.table.metrics)]
     return lines
 
 
@@ -56,5 +56,5 @@ def _marking(filled: FilledTable, best: str, second: str) -> str:
     text = f"{marks}, among our numbers and among the paper's"
     if filled.table.unranked:
         text += f" (not ranked: {', '.join(filled.titles[name] for name in filled.table.unranked)})"
-    falling = [METRICS[name].title for name in filled.table.metrics if METRICS[name].lower_is_better]
+    falling = [metric.title for metric in map(metric_of, filled.table.metrics) if metric.lower_is_better]
     return f"{text}. {', '.join(falling)}: lower is better" if falling else text

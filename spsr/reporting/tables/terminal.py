@@ -4,7 +4,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from spsr.metrics import METRICS
+from spsr.metrics.measured import metric_of
 from spsr.reporting.tables.filled import Cell, FilledTable
 
 _SHOWN = 2
@@ -15,7 +15,7 @@ def to_terminal(filled: FilledTable) -> Table:
     """Rows of methods, a column a dataset; the best numbers are bold and end with `*`."""
     declared = filled.table
     metrics = declared.metrics[:_SHOWN]
-    heading = " / ".join(METRICS[name].title for name in metrics)
+    heading = " / ".join(metric_of(name).title for name in metrics)
     marked = f". {filled.mark[0].upper()}{filled.mark[1:]}" if filled.mark else ""
     table = Table(
         title=f"{filled.heading}: {heading}",
