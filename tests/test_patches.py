@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from spsr.config.preset import Tiling
 from spsr.errors import InputError
-from spsr.training.patches import Batch, PatchSampler, crop_index, tile_starts
+from spsr.training.patches import Batch, PatchSampler, crop_index
+from spsr.training.tiles import tile_starts
 
 
 @dataclass

@@ -22,8 +22,9 @@ from spsr.models import build, from_checkpoint
 from spsr.models.natsr import NMD, SpectralDiscriminator
 from spsr.planning.rehearsal import rehearse
 from spsr.resize import imresize
+from spsr.training.distortions import blend, dct_noise, draw_coefficients
 from spsr.training.frozen import fresh_frozen
-from spsr.training.naturalness import NaturalnessTask, blend, dct_noise, draw_coefficients, naturalness_task
+from spsr.training.naturalness import NaturalnessTask, naturalness_task
 from spsr.training.patches import PatchSampler
 from spsr.training.step_cost import training_cost
 from spsr.training.super_resolution import SuperResolutionTask

@@ -1,11 +1,9 @@
 """Training of NatSR's natural manifold discriminator (Soh et al. 2019, Section 3) on distortions that get weaker."""
 
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -15,8 +13,8 @@ from spsr.data.inputs import input_hashes
 from spsr.data.pack import Pack, open_pack, without
 from spsr.errors import InputError
 from spsr.models import build
-from spsr.models.bicubic import enlarge
 from spsr.training import distributed
+from spsr.training.distortions import blend, dct_noise, draw_coefficients
 from spsr.training.optimiser import adam, set_learning_rate
 from spsr.training.patches import KINDS, PatchSampler
 from spsr.training.process import autocast, placed, set_up
@@ -25,7 +23,6 @@ from spsr.training.step_cost import step_flops
 from spsr.training.task import StepPlan, Training
 from spsr.training.upload import sent
 
-DCT_BLOCK = 8
 SIGMA, SIGMA_FACTOR = 0.1, 0.8
 ALPHA, ALPHA_STEP, ALPHA_MOST = 0.5, 0.1, 0.9
 ENOUGH = 0.95
@@ -34,48 +31,6 @@ AVERAGED = 10
 """Validations over which the accuracy is averaged; before the first they count as 0."""
 HELD_OUT = 10
 """One image in so many is kept for validation, and at least one."""
-
-
-@lru_cache(maxsize=1)
-def _cosines() -> NDArray[np.float64]:
-    """The orthonormal 8x8 matrix of the discrete cosine transform (type II)."""
-    frequency, position = np.mgrid[0:DCT_BLOCK, 0:DCT_BLOCK]
-    matrix = np.cos(np.pi * (2 * position + 1) * frequency / (2 * DCT_BLOCK)) * np.sqrt(2 / DCT_BLOCK)
-    matrix[0] /= np.sqrt(2)
-    return matrix
-
-
-@lru_cache(maxsize=4)
-def _basis(dtype: torch.dtype, device: torch.device) -> Tensor:
-    return torch.from_numpy(_cosines()).to(device, dtype)
-
-
-def draw_coefficients(images: int, height: int, width: int, random: np.random.Generator) -> Tensor:
-    """Normal coefficients of the highest frequencies of every 8x8 block of N images, N×3×H/8×W/8×8×8.
-
-    Those are the last row and the last column of a block's cosine transform; all others are zero.
-    """
-    blocks = height // DCT_BLOCK, width // DCT_BLOCK
-    drawn = random.standard_normal((images, 3, *blocks, DCT_BLOCK, DCT_BLOCK), dtype=np.float32)
-    drawn[..., :-1, :-1] = 0
-    return torch.from_numpy(drawn)
-
-
-def dct_noise(images: Tensor, sigma: Tensor | float, coefficients: Tensor) -> Tensor:
-    """Add noise of standard deviation `sigma`, given by the coefficients of its cosine transform.
-
-    Args:
-        images: N×3×H×W, sides multiples of 8.
-        coefficients: N×3×H/8×W/8×8×8, see `draw_coefficients`.
-    """
-    basis = _basis(images.dtype, images.device)
-    blocks = basis.T @ coefficients @ basis
-    return images + sigma * blocks.permute(0, 1, 2, 4, 3, 5).reshape(images.shape)
-
-
-def blend(images: Tensor, lr: Tensor, alpha: Tensor | float) -> Tensor:
-    """`alpha` of the originals and the rest of their bicubic interpolations from LR patches N×3×h×w."""
-    return alpha * images + (1 - alpha) * enlarge(lr)
 
 
 class NaturalnessTask:

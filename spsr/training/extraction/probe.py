@@ -30,10 +30,10 @@ from spsr.training.extraction.pretrain import flips_sampler
 from spsr.training.extraction.self_supervision import ExtractorTask
 from spsr.training.frozen import load_extractor
 from spsr.training.loop import carry_out
-from spsr.training.patches import tile_starts
 from spsr.training.process import set_up
 from spsr.training.seeding import seeded
 from spsr.training.task import Training
+from spsr.training.tiles import tile_starts
 
 COLUMNS = ("extractor", "task", "dataset", "repeat", "accuracy", "n")
 CHANCE = {"contrastive": 1 / 2036, "jigsaw": 1 / len(jigsaw.PERMUTATIONS)}
