@@ -145,7 +145,7 @@ def test_no_output_of_score_costs_an_input_or_another_output(tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     before = [save(tmp_path / kind / "a.png").read_bytes() for kind in ("sr", "hr")]
     with pytest.raises(InputError, match=said):
-        score(Path("sr"), Path("hr"), "none", *(None if name is None else Path(name) for name in (csv, json)))
+        score(Path("sr"), Path("hr"), "none", csv=csv and Path(csv), json=json and Path(json))
     assert [(tmp_path / kind / "a.png").read_bytes() for kind in ("sr", "hr")] == before
 
 
