@@ -15,7 +15,7 @@ from spsr.data.benchmark import damage as benchmark_damage
 from spsr.data.benchmark import prepare_benchmark
 from spsr.data.image_sets import resolve
 from spsr.data.pack import damage as pack_damage
-from spsr.data.pack import pack
+from spsr.data.pack import pack, require_ours
 from spsr.errors import InputError
 
 
@@ -41,6 +41,8 @@ def prepare(
             images = resolve(_source(config, name, literally=out is not None and configfile is None))
             if name == "training":
                 index = config.layout.training_pack if out is None else out / "training" / "index.json"
+                if out is not None:
+                    require_ours(index)
                 _say_damage(name, pack_damage(index))
                 packed = pack(images, index, progress=report)
                 line = (

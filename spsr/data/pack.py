@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -90,7 +91,6 @@ def pack(images: ImageSet, index: Path, *, processes: int | None = None, progres
         return open_pack(index)
     index.parent.mkdir(parents=True, exist_ok=True)
     items = _plan(images)
-    index.unlink(missing_ok=True)
     last = items[-1]
     total, lr_total = last.offset + _bytes(last), last.lr_offset + _bytes(last) // SCALE**2
     parts = [staging_of(index.with_name(f"{name}.npy")) for name in ("hr", "lr")]
@@ -210,6 +210,16 @@ def _write(hr_part: Path, lr_part: Path, crop: int | None, item: _Item) -> None:
         flat = np.load(part, mmap_mode="r+")
         flat[offset : offset + pixels.size] = pixels.reshape(-1)
         flat.flush()
+
+
+def require_ours(index: Path) -> None:
+    """`InputError` if a file that a pack would replace lies beside no index of a pack, and so is someone else's."""
+    taken = [file for file in (index, *(index.with_name(f"{name}.npy") for name in ("hr", "lr"))) if file.exists()]
+    with suppress(InputError):
+        _read_index(index)
+        return
+    if taken:
+        raise InputError(f"{taken[0]}: was not made here and is not replaced; choose another folder, or move it away")
 
 
 def damage(index: Path) -> str | None:

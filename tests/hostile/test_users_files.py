@@ -13,10 +13,12 @@ import pytest
 import yaml
 from PIL import Image
 
+from spsr.cli.prepare import prepare
 from spsr.cli.score import score
 from spsr.config import CONFIGS, Config, load
 from spsr.data.benchmark import prepare_benchmark
 from spsr.data.image_sets import ImageSet
+from spsr.data.pack import open_pack
 from spsr.errors import InputError
 from spsr.evaluation.upscale import upscale_files
 from spsr.files import atomic_path, check_outputs, new_folder, write_text
@@ -100,6 +102,20 @@ def test_a_folder_that_was_not_made_here_is_not_emptied(tmp_path: Path, held: st
     with pytest.raises(InputError, match="not made here"):
         prepare_benchmark("Set5", ImageSet({"photo": photo}), tmp_path / "out")
     assert all((tmp_path / "out" / name).read_text() == "mine" for name in held.split(","))
+
+
+@pytest.mark.parametrize("name", ["hr.npy", "lr.npy", "index.json"])
+def test_training_images_are_packed_over_a_pack_only(tmp_path: Path, monkeypatch, name: str):
+    monkeypatch.chdir(tmp_path)
+    preset = changed_preset(tmp_path, data={"train": {"folder": "in"}, "benchmarks": {}}, only=[])
+    for value in (1, 2):
+        save(tmp_path / "in" / "a.png", value)
+        prepare(["training"], tmp_path / "out", preset)
+        assert open_pack(tmp_path / "out" / "training").hr[0] == value
+    write_text(tmp_path / "mine" / "training" / name, '{"images": 3}')
+    with pytest.raises(InputError, match="not made here"):
+        prepare(["training"], tmp_path / "mine", preset)
+    assert [file.name for file in (tmp_path / "mine" / "training").iterdir()] == [name]
 
 
 def test_what_was_prepared_here_is_replaced(tmp_path: Path):
