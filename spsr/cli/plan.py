@@ -13,6 +13,7 @@ from spsr.cli.options import Configfile
 from spsr.cli.terminal import terminal
 from spsr.config import Config, load
 from spsr.errors import InputError
+from spsr.files import check_outputs
 from spsr.pipeline import Pipeline
 from spsr.planning.gantt import draw_gantt
 from spsr.planning.jobs import Job, ledger_rate, list_jobs, of_table
@@ -51,6 +52,7 @@ def plan(
             raise InputError(f"{config.path}: table '{table}' is not among the preset's tables; add it there")
     if gantt is not None and gantt.suffix not in (".png", ".svg", ".pdf"):
         raise InputError(f"{gantt}: a Gantt chart is a .png, .svg or .pdf file; choose one of these endings")
+    check_outputs({"--gantt": gantt}, [config.path])
     errors = terminal(stderr=True)
     with errors.status("Counting FLOPs and memory of every distinct training step"):
         every = list_jobs(config, Pipeline(config).trained, Pipeline(config).pretrained)

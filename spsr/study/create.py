@@ -14,9 +14,9 @@ from PIL import Image, ImageFilter
 from spsr.config import Config
 from spsr.config.figure import Crop
 from spsr.errors import InputError
-from spsr.files import write_text
+from spsr.files import check_outputs, write_text
 from spsr.images import RGB, image_index, plain_name
-from spsr.reporting.figures.pictures import Picture, find, method_files, method_pixels, strongest_square
+from spsr.reporting.figures.pictures import Picture, find, image_files, method_files, method_pixels, strongest_square
 from spsr.reporting.pages import environment, inside_script
 from spsr.study.key import BLURRED, ORIGINAL, Key, Option, Trial, make_key, read_key, write_key
 
@@ -52,6 +52,8 @@ def create(
     Raises:
         InputError: fewer than two methods or no image to rank, or `folder` holds another study.
     """
+    page = folder / "study.html"
+    check_outputs({"the page": page, "the key": folder / "key.json"}, [config.path, *image_files(config)])
     for name in datasets:
         config.require_benchmark(name)
     datasets = datasets or tuple(config.preset.data.benchmarks)
@@ -70,10 +72,11 @@ def create(
     shown = [shown[i] for i in random.permutation(len(shown))]
 
     key = make_key(config.preset.preset, config.preset.mark, chosen, tuple(item.trial for item in shown))
-    if (folder / "key.json").exists() and read_key(folder, key.preset) != key:
+    is_there = (folder / "key.json").exists()
+    if (is_there and read_key(folder, key.preset) != key) or (page.exists() and not is_there):
         raise InputError(f"{folder}: holds another study, whose ballots need its key; move it away, or give --out")
     write_key(key, folder)
-    write_text(folder / "study.html", _page(key, shown))
+    write_text(page, _page(key, shown))
     return key
 
 

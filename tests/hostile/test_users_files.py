@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
+from synthetic import write_images
 
+from spsr.cli.plan import plan
 from spsr.cli.prepare import prepare
 from spsr.cli.score import score
 from spsr.config import CONFIGS, Config, load
@@ -22,6 +25,10 @@ from spsr.data.pack import open_pack
 from spsr.errors import InputError
 from spsr.evaluation.upscale import upscale_files
 from spsr.files import atomic_path, check_outputs, new_folder, write_text
+from spsr.reporting.figures.catalogue import draw_asked
+from spsr.reporting.report.page import make_report
+from spsr.study.collect import collect
+from spsr.study.create import create
 
 NO_NAMES = [
     "/home/me/thesis",
@@ -163,6 +170,36 @@ def test_no_output_of_score_costs_an_input_or_another_output(tmp_path: Path, mon
     with pytest.raises(InputError, match=said):
         score(Path("sr"), Path("hr"), "none", csv=csv and Path(csv), json=json and Path(json))
     assert [(tmp_path / kind / "a.png").read_bytes() for kind in ("sr", "hr")] == before
+
+
+def inputs_of(config: Config) -> dict[str, Path]:
+    """A preset's inputs that have the names of outputs: a benchmark's image, the preset, a rater's file."""
+    benchmark = config.layout.benchmark("Set5") / "HR"
+    write_images(config, ("rrdb", "esrgan"))
+    save(benchmark / "figure7.png")
+    write_text(config.layout.root / "study" / "votes.csv", "{}")
+    return {"image": benchmark, "preset": config.path, "study": config.layout.root / "study"}
+
+
+WRITERS = {
+    "a chart": lambda config, at: plan(config.path, gantt=at["image"].with_suffix(".png")),
+    "a figure": lambda config, at: draw_asked(config, "7", (), ("esrgan",), at["image"]),
+    "a study": lambda config, at: create(config, at["study"], ("rrdb", "esrgan"), (), 1, 0, 0),
+    "votes": lambda config, at: collect(config, at["study"], [at["study"] / "votes.csv"]),
+    "the report": lambda config, at: make_report(replace(config, path=config.layout.report)),
+}
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_no_output_costs_an_input_or_what_is_no_plain_file(toy: Config, write):
+    at = inputs_of(toy)
+    at["image"].with_suffix(".png").symlink_to(toy.path.resolve())
+    write_text(at["study"] / "study.html", "mine")
+    write_text(toy.layout.report, "mine")
+    before = {file: file.read_bytes() for file in Path().rglob("*") if file.is_file()}
+    with pytest.raises(InputError, match="is not replaced|move it away"):
+        write(toy, at)
+    assert {file: file.read_bytes() for file in Path().rglob("*") if file.is_file()} == before
 
 
 def test_upscaling_replaces_its_own_results_and_no_other_image(tmp_path: Path):

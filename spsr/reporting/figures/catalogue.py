@@ -11,10 +11,12 @@ from spsr.config import Config
 from spsr.config.figure import ORIGINAL, Crop, FigureData, figure_data
 from spsr.config.strict import suggestion
 from spsr.errors import InputError
+from spsr.files import check_outputs
 from spsr.progress import Progress, silent
 from spsr.reporting.figures import accuracies, branch, comparison, edge, features, gradients, losses, sampling, votes
 from spsr.reporting.figures.captions import CAPTIONS
-from spsr.reporting.figures.style import COLUMN_WIDTH, QUIET, save_figure, style
+from spsr.reporting.figures.pictures import image_files
+from spsr.reporting.figures.style import COLUMN_WIDTH, QUIET, SUFFIXES, save_figure, style
 
 Write = Callable[[Config, Path], list[Path]]
 
@@ -101,7 +103,8 @@ def draw_asked(config: Config, name: str, crops: Sequence[Crop], methods: Sequen
         crops, methods: what it shows; its own where there are none.
 
     Raises:
-        InputError: it is no figure of images, or the preset has no such benchmark or method.
+        InputError: it is no figure of images, the preset has no such benchmark or method, or a file would replace what
+            figures are drawn from.
     """
     full = full_name(name)
     if full not in OF_IMAGES:
@@ -111,6 +114,8 @@ def draw_asked(config: Config, name: str, crops: Sequence[Crop], methods: Sequen
     for method in methods:
         if method != ORIGINAL:
             config.method(method)
+    outputs: dict[str, Path | None] = {f"{full}.{suffix}": folder / f"{full}.{suffix}" for suffix in SUFFIXES}
+    check_outputs(outputs, [config.path, *image_files(config)])
     asked = {key: tuple(value) for key, value in (("crops", crops), ("methods", methods)) if value}
     with style():
         figure = OF_IMAGES[full](config, figure_data(full).model_copy(update=asked))

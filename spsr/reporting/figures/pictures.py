@@ -120,6 +120,19 @@ def method_pixels(config: Config, method: str, picture: Picture) -> RGB | None:
     return image if image.shape == picture.hr.shape else None
 
 
+def image_files(config: Config) -> list[Path]:
+    """Every file that a figure of images may read: the originals, and the results of all runs."""
+    benchmarks = config.preset.data.benchmarks
+    folders = [config.layout.benchmark(dataset) / "HR" for dataset in benchmarks]
+    folders += [
+        config.images(method, seed, dataset)
+        for method in config.methods
+        for seed in config.seeds(method)
+        for dataset in benchmarks
+    ]
+    return [file for folder in folders for file in folder.glob("*")]
+
+
 def scores_line(config: Config, method: str, picture: Picture) -> str:
     """What papers print below a crop: LPIPS and PSNR of the whole image, `0.1234 / 25.678`, by a method's first seed.
 

@@ -20,6 +20,9 @@ COLUMN_WIDTH, PAGE_WIDTH = 3.5, 7.16
 MARK_HEIGHT = 0.16
 """Inches at the bottom of every figure, where the mark of a reduced preset stands."""
 
+SUFFIXES = ("png", "pdf")
+"""Of the files of every figure."""
+
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 """Okabe and Ito's colours."""
 
@@ -79,7 +82,7 @@ def save_figure(figure: Figure, folder: Path, name: str, mark: str) -> list[Path
         text = figure.text(0.5, place, f"† {mark}", ha="center", va="center", fontsize=6, style="italic", color=QUIET)
         text.set_fontsize(6 * min(1, 0.94 * figure.bbox.width / text.get_window_extent().width))
     written = []
-    for suffix, metadata in (("png", {"Software": None}), ("pdf", {"CreationDate": None})):
+    for suffix, metadata in zip(SUFFIXES, ({"Software": None}, {"CreationDate": None}), strict=True):
         target = folder / f"{name}.{suffix}"
         with atomic_path(target) as temporary:
             figure.savefig(temporary, metadata=metadata)

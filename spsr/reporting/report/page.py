@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from spsr.config import Config
-from spsr.files import write_text
+from spsr.files import check_outputs, write_text
 from spsr.metrics.measured import measured
 from spsr.reporting.pages import environment, inside_script
 from spsr.reporting.report.attachments import figures, table_files
@@ -40,6 +40,8 @@ def make_report(config: Config, standalone: bool = False) -> Path:
     Raises:
         InputError: a file of results is broken.
     """
+    path = config.layout.report.with_name("report-standalone.html") if standalone else config.layout.report
+    check_outputs({"report": path}, [config.path])
     metrics = measured(config)
     tables = {name: fill(config, name) for name in config.preset.tables}
     runs = finished_runs(config)
@@ -92,7 +94,6 @@ def make_report(config: Config, standalone: bool = False) -> Path:
             data=inside_script(data),
         )
     )
-    path = config.layout.report.with_name("report-standalone.html") if standalone else config.layout.report
     write_text(path, page)
     return path
 
