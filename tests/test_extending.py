@@ -58,7 +58,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     config = toy_config(
         tmp_path,
         networks={**networks, "discriminator": {"channels": 4}},
-        schedules=dict.fromkeys(load().preset.schedules, STEPS),
+        schedules=dict.fromkeys(load().preset.schedules, STEPS)
+        | {task: STEPS | {"patch": patch} for task, patch in (("contrastive", 96), ("jigsaw", 84))},
         results=results,
         tables=["table1", "gradient_weight"],
     )

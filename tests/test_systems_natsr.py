@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from scipy.fft import dctn
-from small_runs import Images, pretrain, train_method
+from small_runs import Images, pretrain, small_schedules, train_method
 from synthetic import photograph, toy_config
 
 from spsr.config import Config, Schedule, Term, load
@@ -113,9 +113,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     """Tiny trainings on three small images."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SPSR_RESOURCES", str(tmp_path / "resources"))
-    short = {"batch": 4, "patch": 32, "learning_rate": 1e-3, "log_every": 1, "checkpoint_every": 2}
-    quick = load().preset.schedules
-    schedules = {name: {**short, "iterations": 4} for name in quick} | {"naturalness": {**short, "iterations": 8}}
+    schedules = small_schedules(batch=4, iterations=4, log_every=1, checkpoint_every=2)
+    schedules["naturalness"]["iterations"] = 8
     config = toy_config(
         tmp_path,
         schedules=schedules,

@@ -8,6 +8,7 @@ from typing import Any
 from spsr.config.inheritance import read_methods
 from spsr.config.layout import Layout
 from spsr.config.method import Method
+from spsr.config.patches import check_patches
 from spsr.config.preset import Preset
 from spsr.config.references import check_extractors, check_methods, check_preset, check_tables, check_trained, find
 from spsr.config.settings import MAP_WEIGHTS, NATURALNESS, Extractor, Judge, Recipe, Schedule
@@ -193,4 +194,5 @@ def load(path: Path | str | None = None) -> Config:
             tables[key] = tables[key].model_copy(update={"methods": (*tables[key].methods, name)})
     check_tables(tables_source, tables, methods)
     check_trained(methods_source, path, preset, methods)
+    check_patches(source, preset, methods, extractors, tables)
     return Config(path, preset, methods, extractors, tables)

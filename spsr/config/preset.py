@@ -24,6 +24,12 @@ Seeds = Annotated[
     tuple[Annotated[int, Field(ge=0, le=MOST_SEED)], ...], Field(strict=False), AfterValidator(_each_once)
 ]
 
+PHOTOGRAPHS = (
+    "astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel", "hubble_deep_field", "ihc", "moon",
+    "motorcycle_left", "motorcycle_right", "retina", "rocket",
+)  # fmt: skip
+"""Photographs in scikit-image's wheel (`brick`, `camera`, `coins`, `grass`, `gravel`, `moon` are grey)."""
+
 
 class ImageSource(Strict):
     """Where a set of images comes from: exactly one of a registered dataset, a folder, or scikit-image's own.

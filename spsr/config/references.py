@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from spsr.config.method import Method
 from spsr.config.networks import GENERATORS, NETWORKS, size_types, wrong_size
-from spsr.config.preset import Preset
+from spsr.config.preset import PHOTOGRAPHS, ImageSource, Preset
 from spsr.config.settings import MAP_PROVIDERS, Extractor
 from spsr.config.strict import suggestion
 from spsr.config.table import Table
@@ -93,9 +93,14 @@ def check_preset(
             for name, entry in getattr(preset, key).items():
                 yield Reference((key, name), "weights", entry, registered("weights"))
         yield Reference(("perceptual", "weights"), "weights", preset.perceptual.weights, registered("weights"))
-        yield Reference(("data", "train", "dataset"), "dataset", preset.data.train.dataset, registered("datasets"))
-        for name, images in preset.data.benchmarks.items():
-            yield Reference(("data", "benchmarks", name, "dataset"), "dataset", images.dataset, registered("datasets"))
+        sources: dict[Place, ImageSource] = {("data", "train"): preset.data.train}
+        sources |= {("data", "benchmarks", name): images for name, images in preset.data.benchmarks.items()}
+        for place, images in sources.items():
+            yield Reference((*place, "dataset"), "dataset", images.dataset, registered("datasets"))
+            for index, name in enumerate(images.scikit_image):
+                yield Reference((*place, "scikit_image", index), "photograph", name, dict.fromkeys(PHOTOGRAPHS))
+        for index, name in enumerate(preset.figures):
+            yield Reference(("figures", index), "figure of images", name, Source(REGISTRIES / "figures.yaml").data)
         used = dict.fromkeys([*methods, *(method.schedule for method in methods.values()), *PRETEXTS, "naturalness"])
         for name in preset.schedules:
             yield Reference(("schedules", name), "training with the schedule", name, used)

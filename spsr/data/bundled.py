@@ -4,14 +4,9 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
+from spsr.config.preset import PHOTOGRAPHS
 from spsr.config.strict import suggestion
 from spsr.errors import InputError
-
-PHOTOGRAPHS = (
-    "astronaut", "brick", "camera", "chelsea", "coffee", "coins", "grass", "gravel", "hubble_deep_field", "ihc", "moon",
-    "motorcycle_left", "motorcycle_right", "retina", "rocket",
-)  # fmt: skip
-"""The images in the wheel that are photographs (`brick`, `camera`, `coins`, `grass`, `gravel`, `moon` are grey)."""
 
 
 def photographs(names: Sequence[str] = PHOTOGRAPHS) -> dict[str, Path]:

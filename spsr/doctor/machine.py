@@ -4,12 +4,16 @@ import importlib
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from spsr.cluster.requests import read_plan
 from spsr.config import Config, resources
 from spsr.data import weights
+from spsr.data.benchmark import require
+from spsr.data.inputs import Input, present
+from spsr.data.pack import open_pack
 from spsr.doctor.finding import Finding
 from spsr.errors import InputError
 from spsr.pipeline import Pipeline
@@ -26,6 +30,7 @@ def check_machine(pipeline: Pipeline) -> Iterator[Finding]:
         yield _writable(folder)
     yield _weights(pipeline)
     yield _data(pipeline)
+    yield from check_recorded(pipeline)
     yield _disk(pipeline.config)
 
 
@@ -72,7 +77,7 @@ def _writable(folder: Path) -> Finding:
 
 
 def _weights(pipeline: Pipeline) -> Finding:
-    lacking = [name for name in pipeline.weights if not weights.available(name)]
+    lacking = [name for name in pipeline.weights if not weights.stored(name).is_file()]
     if lacking:
         remedy = f"run `spsr fetch {' '.join(lacking)}` where there is a network; the workflow does it, too"
         return Finding("weights", f"{', '.join(lacking)} not here yet", remedy, fatal=False)
@@ -92,6 +97,29 @@ def _data(pipeline: Pipeline) -> Finding:
         remedy = f"run `spsr fetch {' '.join(lacking)}` where there is a network; the workflow does it, too"
         return Finding("data", f"{', '.join(lacking)} not here yet", remedy, fatal=False)
     return Finding("data", f"all {len(wanted) + len(folders)} datasets and folders here")
+
+
+def check_recorded(pipeline: Pipeline) -> Iterator[Finding]:
+    """A line for everything that is here and is not what was recorded of it: images, weights and trained models."""
+    config, layout = pipeline.config, pipeline.config.layout
+    prepare = f"run `spsr prepare NAME --configfile {config.path}`"
+    checks: list[tuple[str, Path, Callable[[], object]]] = [
+        ("weights", weights.stored(name), partial(weights.path, name)) for name in pipeline.weights
+    ]
+    checks.append(("training images", layout.training_pack, partial(open_pack, layout.training_pack)))
+    for name in pipeline.benchmarks:
+        folder, remedy = layout.benchmark(name), prepare.replace("NAME", name)
+        checks.append(("benchmark", layout.passport(name), partial(require, folder, remedy)))
+    for name in pipeline.trainings:
+        for seed in config.seeds(name):
+            model = Input("weights", layout.model(name, seed), name, seed)
+            checks.append(("model", model.file, partial(present, config, model)))
+    for what, file, check in checks:
+        try:
+            _ = check() if file.is_file() else None
+        except InputError as error:
+            found, _, remedy = str(error).partition("; ")
+            yield Finding(what, found, remedy)
 
 
 def _disk(config: Config) -> Finding:

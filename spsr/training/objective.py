@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from spsr.config import Config, Term
+from spsr.config.patches import STRIDES
 from spsr.errors import InputError
 from spsr.losses import (
     AdversarialLoss,
@@ -39,7 +40,9 @@ class _Maps:
 
 
 _IMAGES = _Maps(3, 1)
-_FEATURES = {"nse": _Maps(32, 4), "vgg19": _Maps(512, 16), "resnet18": _Maps(256, 16)}
+_FEATURES = {
+    name: _Maps(channels, STRIDES[name]) for name, channels in (("nse", 32), ("vgg19", 512), ("resnet18", 256))
+}
 
 
 def discriminator(config: Config, name: str, view: str) -> nn.Module:

@@ -18,15 +18,18 @@ from spsr.cli import app
 from spsr.config import CONFIGS, Config, load
 from spsr.data import registry, weights
 from spsr.data.benchmark import damage, prepare_benchmark, require
-from spsr.data.hashing import known_hash, verify, write_hash_beside
+from spsr.data.hashing import file_hash, known_hash, verify, write_hash_beside
 from spsr.data.image_sets import ImageSet
 from spsr.data.pack import open_pack, pack
+from spsr.data.provenance import write_provenance
+from spsr.doctor.machine import check_recorded
 from spsr.errors import InputError
 from spsr.evaluation.measurement import measurement_file, write_scores
 from spsr.evaluation.pairs import Pair
 from spsr.files import write_text
 from spsr.images import write_png
 from spsr.models import build, from_checkpoint, to_checkpoint
+from spsr.pipeline import Pipeline
 from spsr.reporting.tables.filled import fill
 from spsr.results.scores import check_images, read_scores
 
@@ -232,6 +235,13 @@ REFUSED = [
     ("preset", "data", {"train": {"dataset": "DIV2"}, "benchmarks": {}}, "did you mean 'DIV2K"),
     ("schedules", "gna", SCHEDULE, "did you mean 'gan'"),
     ("schedules", "gan", SCHEDULE | {"patch": 66}, "multiple of 4"),
+    ("schedules", "gan", SCHEDULE | {"patch": 48}, "give 32, 64 or"),
+    ("schedules", "spsr_vgg", SCHEDULE | {"patch": 32}, "give 64, 128 or"),
+    ("schedules", "sftgan", SCHEDULE | {"patch": 24}, "multiple of 16"),
+    ("schedules", "naturalness", SCHEDULE | {"patch": 40}, "multiple of 16"),
+    ("schedules", "jigsaw", SCHEDULE | {"patch": 60}, "64 or more"),
+    ("preset", "figures", ["figure77"], "did you mean 'figure7'"),
+    ("preset", "data", {"train": {"scikit_image": ["rockets"]}, "benchmarks": {}}, "did you mean 'rocket'"),
     ("schedules", "gan", SCHEDULE | {"milestones": [-1]}, "greater than"),
     ("schedules", "gan", SCHEDULE | {"milestones": [3, 2]}, "rising order"),
     ("schedules", "gan", SCHEDULE | {"milestones": [2, 2]}, "rising order"),
@@ -287,6 +297,31 @@ def test_an_option_that_means_nothing_is_refused(toy: Config, images: ImageSet, 
     result = CliRunner().invoke(app, [*command.split(), "--configfile", str(toy.path)])
     assert result.exit_code != 0
     assert re.search(said, f"{result.output} {result.exception}")
+
+
+def test_the_doctor_names_what_is_damaged_with_its_remedy(toy: Config, images: ImageSet):
+    layout = toy.layout
+    for file in (weights.stored("alexnet"), layout.model("rrdb", 0)):
+        write_text(file, "the right bytes")
+        write_hash_beside(file)
+    write_provenance("weights", "alexnet", {"sha256": file_hash(weights.stored("alexnet"))})
+    pack(images, layout.training_pack)
+    prepare_benchmark("Set5", images, layout.benchmark("Set5"))
+    assert [*check_recorded(Pipeline(toy))] == []
+    files = {
+        weights.stored("alexnet"): "spsr fetch alexnet",
+        layout.training_pack.with_name("lr.npy"): "spsr prepare training",
+        next((layout.benchmark("Set5") / "LR").iterdir()): "spsr prepare Set5",
+        layout.model("rrdb", 0): "spsr train rrdb",
+    }
+    for file in files:
+        flip(file)
+    found = [*check_recorded(Pipeline(toy))]
+    assert [finding.mark for finding in found] == ["FAIL"] * 4
+    for finding, (file, remedy) in zip(found, files.items(), strict=True):
+        assert finding.found.startswith(f"{file}: ")
+        assert "damaged" in finding.found
+        assert remedy in finding.remedy
 
 
 def test_a_file_without_a_record_is_taken_as_it_is(tmp_path: Path):

@@ -197,7 +197,7 @@ def test_no_output_costs_an_input_or_what_is_no_plain_file(toy: Config, write):
     write_text(at["study"] / "study.html", "mine")
     write_text(toy.layout.report, "mine")
     before = {file: file.read_bytes() for file in Path().rglob("*") if file.is_file()}
-    with pytest.raises(InputError, match="is not replaced|move it away"):
+    with pytest.raises(InputError, match=r"is not replaced|move it away"):
         write(toy, at)
     assert {file: file.read_bytes() for file in Path().rglob("*") if file.is_file()} == before
 
