@@ -80,8 +80,8 @@ def check_preset(
             for table in foreign.tables:
                 yield Reference(("results", name, "tables"), "table", table, tables)
         if preset.validation is not None:
-            place = ("validation", "benchmark")
-            yield Reference(place, "benchmark", preset.validation.benchmark, preset.data.benchmarks)
+            looked_at = ("validation", "benchmark")
+            yield Reference(looked_at, "benchmark", preset.validation.benchmark, preset.data.benchmarks)
         for index, name in enumerate(preset.tables):
             yield Reference(("tables", index), "table", name, tables)
         for index, name in enumerate(preset.only or ()):
