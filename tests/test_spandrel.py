@@ -5,19 +5,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from synthetic import photograph
+from synthetic import photograph, toy_config
 
 from spsr import models
 from spsr.data import registry, weights
+from spsr.data.benchmark import prepare_benchmark
 from spsr.data.hashing import file_hash
+from spsr.data.image_sets import resolve
 from spsr.errors import InputError
-from spsr.evaluation.evaluate import upscale_files
-from spsr.evaluation.pairs import match_folders
+from spsr.evaluation import evaluate as evaluation
 from spsr.evaluation.score import score_pairs
 from spsr.evaluation.upscale import upscale_image
 from spsr.images import degrade
 from spsr.metrics.torchvision_ops import import_torchvision
 from spsr.models import spandrel_network
+from spsr.reporting.tables.filled import fill
 
 pytest.importorskip("einops")
 
@@ -70,13 +72,23 @@ def test_without_spandrel_the_remedy_is_named(tmp_path: Path, monkeypatch: pytes
     assert spandrel_network.load_spandrel({}) is None
 
 
-def test_released_weights_of_dat_light_do_well_on_set5(tmp_path: Path, shared_data: Path) -> None:
+def test_dat_light_stands_in_table_1_beside_srgan_with_the_score_of_its_released_weights(
+    tmp_path: Path, shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As good as a PSNR-oriented network of its size should be, so the weights have found their places."""
     if not weights.available("dat_light"):
         pytest.skip("needs `spsr fetch dat_light`")
-    file = weights.path("dat_light")
+    file = weights.path("dat_light").absolute()
     assert file_hash(file) == registry.weight("dat_light").sources[-1].sha256
-    originals = shared_data / "benchmarks" / "Set5"
-    upscale_files(models.from_checkpoint(file), [originals], tmp_path, from_hr=True)
-    scores = score_pairs(match_folders(tmp_path, originals), None)
-    assert scores["psnr"].mean() == pytest.approx(32.57, abs=0.05)
+    monkeypatch.chdir(tmp_path)
+    row = {"name": "DAT-light", "from_checkpoint": str(file), "tables": ["table1"]}
+    folder = str(shared_data / "benchmarks" / "Set5")
+    sources = {"train": {"scikit_image": ["coins"]}, "benchmarks": {"Set5": {"folder": folder}}}
+    config = toy_config(tmp_path, data=sources, results={"dat_light": row}, tables=["table1"], figures=[])
+    prepare_benchmark("Set5", resolve(config.preset.data.benchmarks["Set5"]), config.layout.benchmark("Set5"))
+    monkeypatch.setattr(evaluation, "score_pairs", lambda pairs, _, **options: score_pairs(pairs, None, **options))
+    evaluation.evaluate(config, "dat_light", 0)
+    table = fill(config, "table1")
+    assert table.cells["dat_light", "Set5", "psnr"].value == pytest.approx(32.57, abs=0.05)
+    assert table.cells["srgan", "Set5", "psnr"].paper is not None
+    assert "DAT-light" in table.titles["dat_light"]

@@ -1,14 +1,17 @@
 """MLflow: every finished run is imported once, completely, and again only when its files changed."""
 
+import base64
 import json
 import shutil
 import socket
+import zlib
 from pathlib import Path
 
 import pytest
+import yaml
 from synthetic import PASSPORT, made_up_scores, toy_config, write_results
 
-from spsr.config import Config
+from spsr.config import CONFIGS, Config
 from spsr.errors import InputError
 from spsr.evaluation.score_files import write_csv
 from spsr.files import write_text
@@ -95,6 +98,23 @@ def test_artefacts_lie_beside_the_store_and_hold_configuration_and_two_images(to
     assert (folder / "training" / "run.yaml").is_file()
     assert len(list((folder / "images").glob("*.png"))) == 2
     assert not Path("mlruns").exists()
+
+
+def test_a_metric_of_ones_own_is_one_of_its_runs_and_sorts_its_tables_view(toy: Config, tmp_path: Path) -> None:
+    own = "own/metrics.py:brightness"
+    write_text(Path("own/metrics.py"), "def brightness(sr, hr):\n    return sr.mean()\n")
+    tables = yaml.safe_load((CONFIGS / "tables.yaml").read_text(encoding="utf-8"))
+    tables["table1"]["metrics"] = [own, "psnr"]
+    write_text(Path("tables.yaml"), yaml.safe_dump(tables))
+    config = toy_config(tmp_path, tables=["table1"])
+    write_csv(made_up_scores(config, "rrdb", 0, "Set5", 3).assign(**{own: 7.5}), config.layout.scores("rrdb", 0, "Set5"))
+    tracking.track(config)
+    assert history(config, "rrdb-seed0", f"Set5/{own}") == [(0, 7.5)]
+    (version,) = versions(config, "toy.rrdb")
+    assert version.tags[f"Set5/{own}"] == "7.5"
+    tags = client(config).get_experiment_by_name("spsr-toy").tags
+    shown = json.loads(zlib.decompress(base64.b64decode(tags["mlflow.sharedViewState.table1"].partition(";")[2])))
+    assert shown["orderByKey"] == f"metrics.`Set5/{own}`"
 
 
 def test_importing_again_changes_nothing(toy: Config) -> None:

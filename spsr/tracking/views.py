@@ -65,7 +65,7 @@ def _state(config: Config, view: str) -> dict[str, object]:
         "runsHiddenMode": "SHOW_ALL",
     }
     if columns:
-        metric = columns[0].rstrip("`").rpartition("/")[2]
+        metric = columns[0].rstrip("`").partition("/")[2]
         state |= {"orderByKey": columns[0], "orderByAsc": metric_of(metric).lower_is_better}
     return state
 
