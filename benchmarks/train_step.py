@@ -22,8 +22,8 @@ from pathlib import Path
 import torch
 
 from spsr.config import CONFIGS, Compute, Config, load
+from spsr.models.device import wait_for
 from spsr.planning.rehearsal import rehearse
-from spsr.training.ledger import wait_for
 from spsr.training.method_training import step_samples
 from spsr.training.process import set_up
 from spsr.training.step_cost import step_flops

@@ -107,7 +107,9 @@ def test_a_metric_of_ones_own_is_one_of_its_runs_and_sorts_its_tables_view(toy: 
     tables["table1"]["metrics"] = [own, "psnr"]
     write_text(Path("tables.yaml"), yaml.safe_dump(tables))
     config = toy_config(tmp_path, tables=["table1"])
-    write_csv(made_up_scores(config, "rrdb", 0, "Set5", 3).assign(**{own: 7.5}), config.layout.scores("rrdb", 0, "Set5"))
+    write_csv(
+        made_up_scores(config, "rrdb", 0, "Set5", 3).assign(**{own: 7.5}), config.layout.scores("rrdb", 0, "Set5")
+    )
     tracking.track(config)
     assert history(config, "rrdb-seed0", f"Set5/{own}") == [(0, 7.5)]
     (version,) = versions(config, "toy.rrdb")

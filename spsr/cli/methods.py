@@ -21,21 +21,32 @@ def methods(
             "--configfile is given (some seconds).",
         ),
     ] = False,
+    inference: Annotated[
+        bool,
+        typer.Option(
+            "--inference",
+            help="Measure what each method that is run takes to be used here: parameters, FLOPs, seconds and memory "
+            "for an LR image of 256x256 (minutes; the report shows it).",
+        ),
+    ] = False,
 ) -> None:
     """List every method: what it is a delta of, its losses, what it starts from, and the tables that hold it.
 
     Below stand those that the preset does not run, and why.
     """
-    if not cost:
-        config, console = load(configfile), terminal()
-        console.print(_list(config))
-        for name in config.methods:
-            if (reason := why_not(config, name)) is not None:
-                console.print(f"{name} is not run: {reason}", highlight=False, soft_wrap=True)
-        return
-    from spsr.cli.costs import costs  # Only counting takes torch.
+    if cost or inference:
+        from spsr.cli.costs import costs, inference_costs  # Only these take torch.
 
-    terminal().print(costs(load(configfile or CONFIGS / "paper.yaml")))
+        if cost:
+            terminal().print(costs(load(configfile or CONFIGS / "paper.yaml")))
+        if inference:
+            terminal().print(inference_costs(load(configfile)))
+        return
+    config, console = load(configfile), terminal()
+    console.print(_list(config))
+    for name in config.methods:
+        if (reason := why_not(config, name)) is not None:
+            console.print(f"{name} is not run: {reason}", highlight=False, soft_wrap=True)
 
 
 def _list(config: Config) -> Table:

@@ -70,6 +70,11 @@ class Layout:
         return self.root / "tables" / f"{name}.{suffix}"
 
     @property
+    def inference(self) -> Path:
+        """What each method costs to use on this machine."""
+        return self.root / "inference.json"
+
+    @property
     def figures(self) -> Path:
         """Folder of the figures."""
         return self.root / "figures"

@@ -233,6 +233,13 @@ class Pipeline:
             return []
         return [self.config.layout.probe(name) for name in self.extractors]
 
+    @property
+    def measured_by_hand(self) -> list[Path]:
+        """What figures show once it is there: votes of the study, and what each method costs to use."""
+        return [
+            file for file in (self.config.layout.study / "ranking.csv", self.config.layout.inference) if file.is_file()
+        ]
+
     def _sources(self, source: ImageSource) -> list[Path]:
         return [self.datasets_folder / source.dataset / "passport.json"] if source.dataset is not None else []
 

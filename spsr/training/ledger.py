@@ -5,14 +5,13 @@ whose bytes depend on the configuration alone. A resumed run appends to its ledg
 """
 
 import json
-import resource
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from spsr.models.device import device_name, peak_memory_mb, wait_for
 from spsr.training import distributed
 
 # Dense tensor-core peaks in TFLOP/s from the vendor's data sheets, by part of the device's name: (fp32, tf32, bf16).
@@ -75,20 +74,6 @@ def measured_tflops(device: torch.device, precision: str, tf32: bool, side: int 
     return 2 * side**3 / min(seconds[1:]) / 1e12
 
 
-def wait_for(device: torch.device) -> None:
-    """Until the device has done all that it was asked for; a CPU always has."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def peak_memory_mb(device: torch.device) -> float:
-    """Largest memory so far: of the device's allocator, or of the process on a CPU."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return kilobytes / 2**10 if sys.platform != "darwin" else kilobytes / 2**20
-
-
 class Ledger:
     """Measures the time between two readings of a run's losses (each has waited for the device).
 
@@ -127,7 +112,7 @@ class Ledger:
 
     def begin(self, step: int, versions: dict[str, str]) -> None:
         """Note that an execution begins after `step` steps, and on what."""
-        name = torch.cuda.get_device_name(self._device) if self._device.type == "cuda" else "cpu"
+        name = device_name(self._device)
         self._append(
             {
                 "began_at_step": step,

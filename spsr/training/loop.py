@@ -10,6 +10,7 @@ import torch
 
 from spsr.config.run_folder import RunFolder
 from spsr.errors import InputError, RunFailed, Stopped
+from spsr.models.device import wait_for
 from spsr.plugins import OwnCodeFailed
 from spsr.progress import Progress
 from spsr.training import distributed, events, record
@@ -17,7 +18,7 @@ from spsr.training.capture import CapturedSteps, recorder_for
 from spsr.training.debug.autopsy import diagnosis
 from spsr.training.debug.exhaustion import is_exhaustion, memory_advice
 from spsr.training.execution import Execution
-from spsr.training.ledger import Ledger, measured_tflops, peak_tflops, wait_for
+from spsr.training.ledger import Ledger, measured_tflops, peak_tflops
 from spsr.training.run_state import RunState
 from spsr.training.seeding import seed_step
 from spsr.training.stopping import StopRequest

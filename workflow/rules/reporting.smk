@@ -48,7 +48,7 @@ rule figures:
         pipeline.all_scores,
         pipeline.models,
         pipeline.probes,
-        list(filter(Path.is_file, [layout.study / "ranking.csv"])),  # votes, once `spsr study collect` has counted them
+        pipeline.measured_by_hand,
     output:
         report(
             directory(layout.figures),

@@ -19,4 +19,5 @@ CAPTIONS = {
     "figure20": "Outputs of the gradient branch",
     "features": "What each structure extractor answers to",
     "losses": "Loss curves of every training",
+    "inference": "What quality costs: LPIPS against the time for one image",
 }

@@ -13,7 +13,18 @@ from spsr.config.strict import suggestion
 from spsr.errors import InputError
 from spsr.files import check_outputs
 from spsr.progress import Progress, silent
-from spsr.reporting.figures import accuracies, branch, comparison, edge, features, gradients, losses, sampling, votes
+from spsr.reporting.figures import (
+    accuracies,
+    branch,
+    comparison,
+    edge,
+    features,
+    gradients,
+    inference,
+    losses,
+    sampling,
+    votes,
+)
 from spsr.reporting.figures.captions import CAPTIONS
 from spsr.reporting.figures.pictures import image_files
 from spsr.reporting.figures.style import COLUMN_WIDTH, QUIET, SUFFIXES, save_figure, style
@@ -47,6 +58,10 @@ def _edge(config: Config, folder: Path) -> list[Path]:
     return save_figure(edge.draw(), folder, "figure4", mark="")
 
 
+def _inference(config: Config, folder: Path) -> list[Path]:
+    return save_figure(inference.draw(config), folder, "inference", config.preset.mark)
+
+
 def _losses(config: Config, folder: Path) -> list[Path]:
     return save_figure(losses.draw(config), folder, "losses", config.preset.mark)
 
@@ -74,6 +89,7 @@ FIGURES: dict[str, Write] = {
     "figure20": _images("figure20"),
     "features": features.draw_features,
     "losses": _losses,
+    "inference": _inference,
 }
 """What draws each figure of a preset into a folder, and returns the files."""
 

@@ -5,6 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from spsr.config import Config
+from spsr.evaluation.inference_costs import read_inference
 from spsr.files import check_outputs, write_text
 from spsr.metrics.measured import measured
 from spsr.reporting.pages import environment, inside_script
@@ -84,6 +85,7 @@ def make_report(config: Config, standalone: bool = False) -> Path:
             level=LEVEL,
             figures=figures(config, standalone),
             runs=[run_section(config, run) for run in runs],
+            inference=read_inference(config),
             costs=[item for run in runs if (item := run_cost(run)) is not None],
             environment=_environment(runs),
             metrics=metrics,
