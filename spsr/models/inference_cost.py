@@ -71,8 +71,9 @@ def _measure(subject: dict[str, Any]) -> NetworkCost:
     torch.set_num_threads(subject["threads"])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     image = torch.randint(256, (SIDE, SIDE, 3), dtype=torch.uint8).numpy()
+    network: nn.Module = nn.Identity()
     if subject.get("architecture") == BICUBIC:
-        device, network = torch.device("cpu"), nn.Identity()
+        device = torch.device("cpu")
         run = lambda: to_uint8(imresize(image, SCALE))  # noqa: E731
     else:
         network = _network(subject).to(device)
@@ -101,7 +102,7 @@ def _network(subject: dict[str, Any]) -> nn.Module:
         return from_checkpoint(Path(subject["file"]), scale=SCALE, code=subject["code"])
     network = build(subject["architecture"], **subject["size"])
     if hasattr(network, "maps"):
-        network.maps = "colour"  # SFTGAN, without the other network that may make its maps
+        vars(network)["maps"] = "colour"  # SFTGAN, without the other network that may make its maps
     return network.eval()
 
 
