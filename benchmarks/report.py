@@ -95,13 +95,16 @@ def fill_run(config: Config, method: str, seed: int) -> None:
 
 
 def measured(command: list[str]) -> dict[str, float]:
-    """Wall seconds and peak memory of a command."""
+    """Wall and processor seconds, and peak memory, of a command."""
     began = time.perf_counter()
     child = subprocess.Popen(command)
     _, status, usage = os.wait4(child.pid, 0)
     if status:
         raise SystemExit(f"{' '.join(command)}: failed")
-    return {"seconds": round(time.perf_counter() - began, 2), "peak_memory_mb": round(usage.ru_maxrss / 1024)}
+    seconds = {"seconds": time.perf_counter() - began, "cpu_seconds": usage.ru_utime + usage.ru_stime}
+    return {name: round(value, 2) for name, value in seconds.items()} | {
+        "peak_memory_mb": round(usage.ru_maxrss / 1024)
+    }
 
 
 def opened(page: Path) -> float:

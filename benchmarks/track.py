@@ -1,25 +1,32 @@
 """How long the import of a full paper run into MLflow takes, and how large it is, on made-up results of that size.
 
     python benchmarks/track.py --out benchmarks/track.json
+    python benchmarks/track.py --postgres --out benchmarks/track_postgres.json
 
 In a temporary folder: every method and seed of `configs/paper.yaml` with scores of 319 images, two sample images, and
-5,000 events and ledger entries of a training. Then `spsr track`, twice, each in a process of its own.
+5,000 events and ledger entries of a training. Then `spsr track`, in a process of its own, and again. With `--postgres`
+it goes to a server of MLflow over a PostgreSQL of this machine (`apt-get install postgresql`), to which eight of the
+trainings log live all the while; they are finished, and imported too, after the first import.
 """
 
 import json
 import os
 import platform
-import sqlite3
+import subprocess
 import sys
 import tempfile
-from contextlib import closing
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import pandas as pd
+import sqlalchemy
 import typer
 from report import IMAGES, LINES, fill_run, link, measured, picture
+from servers import mlflow_server, postgres, postgres_programs
 
 from spsr.config import CONFIGS, Config, load
 from spsr.evaluation.score_files import COLUMNS, write_csv
@@ -28,6 +35,8 @@ from spsr.images import write_png
 from spsr.tracking.experiment import database
 
 SAMPLES = ("Set5", "Set14")
+LIVE = 8
+"""Trainings that log while the others are imported."""
 
 
 def fill(config: Config) -> int:
@@ -64,15 +73,65 @@ def write_events(config: Config, method: str, seed: int) -> None:
     write_text(config.layout.run(method, seed).events, "\n".join(lines) + "\n")
 
 
-def stored(config: Config) -> dict[str, float]:
-    """Size of the store and number of its points."""
-    store = database(config)
-    with closing(sqlite3.connect(store)) as opened:
-        (points,) = opened.execute("SELECT COUNT(*) FROM metrics").fetchone()
-    return {"store_mb": round(store.stat().st_size / 1e6, 1), "points": points}
+@contextmanager
+def logging_live(config: Config) -> Iterator[None]:
+    """Eight trainings that are not finished within the block: each logs a line a second, and has its sender."""
+    names = [name for name, method in config.methods.items() if method.source == "trained"][:LIVE]
+    folders = [config.layout.run(name, 0) for name in names]
+    scores = [file for name in names for file in (config.layout.root / "scores" / name / "seed0").iterdir()]
+    kept = [folder.events.read_text(encoding="utf-8") for folder in folders]
+    ended = threading.Event()
+    for file in [*(folder.model for folder in folders), *scores]:
+        file.rename(f"{file}.later")
+    for folder in folders:
+        write_text(folder.events, "")
+
+    def grow() -> None:
+        line = 0
+        while not ended.wait(1):
+            line += 1
+            for folder, text in zip(folders, kept, strict=True):
+                write_text(folder.events, "".join(text.splitlines(keepends=True)[:line]))
+
+    command = [sys.executable, "-m", "spsr.tracking.live", str(config.path)]
+    senders = [subprocess.Popen([*command, name, "0"], stdin=subprocess.PIPE) for name in names]
+    growing = threading.Thread(target=grow)
+    growing.start()
+    yield
+    ended.set()
+    growing.join()
+    for sender in senders:
+        assert sender.stdin is not None
+        sender.stdin.close()
+        sender.wait()
+    for folder, text in zip(folders, kept, strict=True):
+        write_text(folder.events, text)
+    for file in [*(folder.model for folder in folders), *scores]:
+        Path(f"{file}.later").rename(file)
 
 
-def main(out: Annotated[Path, typer.Option(help="Where to write what was measured.")]) -> None:
+def stored(store: str) -> dict[str, float]:
+    """Size of the database, its points, and how many of them are there a second time."""
+    engine = sqlalchemy.create_engine(store)
+    with engine.connect() as opened:
+
+        def ask(query: str) -> int:
+            return int(opened.execute(sqlalchemy.text(query)).scalar_one())
+
+        if engine.dialect.name == "postgresql":
+            size = ask("SELECT pg_database_size(current_database())")
+        else:
+            size = ask("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+        points = ask("SELECT COUNT(*) FROM metrics")
+        distinct = ask("SELECT COUNT(*) FROM (SELECT DISTINCT run_uuid, key, step FROM metrics) AS each_once")
+    engine.dispose()
+    return {"store_mb": round(size / 1e6, 1), "points": points, "doubled": points - distinct}
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Where to write what was measured.")],
+    on_postgres: Annotated[bool, typer.Option("--postgres", help="Into a server over PostgreSQL.")] = False,
+) -> None:
     """Measure, and write the numbers as JSON."""
     out = out.resolve()
     with tempfile.TemporaryDirectory() as folder:
@@ -85,9 +144,21 @@ def main(out: Annotated[Path, typer.Option(help="Where to write what was measure
             "load": os.getloadavg(),
             "runs": fill(config),
             "events_of_a_run": LINES,
-            "import": measured(command) | stored(config),
-            "second_import": measured(command) | stored(config),
         }
+        with ExitStack() as servers:
+            store = f"sqlite:///{database(config)}"
+            beside: AbstractContextManager[None] = nullcontext()
+            if on_postgres:
+                programs = postgres_programs()
+                if programs is None:
+                    raise SystemExit("no PostgreSQL here; apt-get install postgresql")
+                store, beside = servers.enter_context(postgres(programs)), logging_live(config)
+                os.environ["MLFLOW_TRACKING_URI"] = servers.enter_context(mlflow_server(Path(folder), store))
+            with beside:
+                record["import"] = measured(command) | stored(store)
+            if on_postgres:
+                record["import_of_those_that_logged"] = measured(command) | stored(store)
+            record["second_import"] = measured(command) | stored(store)
     write_text(out, json.dumps(record, indent=1) + "\n")
     print(out.read_text())
 

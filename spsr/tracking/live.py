@@ -18,7 +18,7 @@ from spsr.config.run_folder import RunFolder
 from spsr.files import alone
 from spsr.results.curves import Points, curves, thinned
 from spsr.results.runs import Run
-from spsr.tracking.content import CONTENT_TAG, tags_of
+from spsr.tracking.content import CONTENT_TAG, modified_of, tags_of
 from spsr.tracking.experiment import all_runs, complete, experiment_id, points_there, quiet_mlflow
 
 if TYPE_CHECKING:
@@ -78,8 +78,11 @@ class _Followed:
         return None, set()
 
     def _points(self) -> Points:
-        events = self.run.folder.read_events()
-        return curves(events, self.run.folder.read_ledger(), int(1000 * time.time()))
+        """What was logged so far. A point has one time however often it is sent: the store takes it once."""
+        events, ledger = self.run.folder.read_events(), self.run.folder.read_ledger()
+        timed = {entry["step"] for entry in ledger if "time" in entry and "step" in entry}
+        logged = [event for event in events if event["step"] in timed or not timed]
+        return curves(logged, ledger, modified_of(self.run))
 
     def send(self) -> None:
         """Send what is not there yet."""

@@ -33,13 +33,14 @@ def register(client: "MlflowClient", known: "MlflowRun", run: Run, scores: dict[
     name = f"{run.config.preset.preset}.{run.name}"
     client.log_artifact(known.info.run_id, str(run.folder.model), _FOLDER)
     version = _version(client, name, known.info.run_id, str(run.seed), weights)
-    version = version or _create(client, name, known, run, weights)
+    tags = {key: f"{score:.6g}" for key, score in scores.items()}
+    version = version or _create(client, name, known, run, {WEIGHTS_TAG: weights, "seed": str(run.seed)} | tags)
     if _LINK not in known.data.tags:
         created = datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
         logged = {"artifact_path": _FOLDER, "flavors": {"safetensors": {}}, "utc_time_created": created}
         client.set_tag(known.info.run_id, _LINK, json.dumps([{"run_id": known.info.run_id, **logged}]))
-    for key, score in scores.items():
-        if version.tags.get(key) != (value := f"{score:.6g}"):
+    for key, value in tags.items():
+        if version.tags.get(key) != value:
             client.set_model_version_tag(name, version.version, key, value)
 
 
@@ -55,7 +56,7 @@ def _version(client: "MlflowClient", name: str, run_id: str, seed: str, weights:
     return found
 
 
-def _create(client: "MlflowClient", name: str, known: "MlflowRun", run: Run, weights: str) -> "ModelVersion":
+def _create(client: "MlflowClient", name: str, known: "MlflowRun", run: Run, tags: dict[str, str]) -> "ModelVersion":
     if not client.search_registered_models(f"name = '{name}'"):
         preset = run.config.preset.preset
         text = f"{mark_of(run.config)}{run.declared.title} of the preset `{preset}`, one version a training."
@@ -64,6 +65,6 @@ def _create(client: "MlflowClient", name: str, known: "MlflowRun", run: Run, wei
         name,
         f"runs:/{known.info.run_id}/{_FOLDER}",
         run_id=known.info.run_id,
-        tags={WEIGHTS_TAG: weights, "seed": str(run.seed)},
+        tags=tags,
         description=f"{run.declared.title}, seed {run.seed}: `model.safetensors`",
     )

@@ -8,7 +8,7 @@ import hashlib
 import math
 import os
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from spsr.config import Config
@@ -86,15 +86,28 @@ def track(config: Config, progress: Progress = silent) -> Imported:
     with alone(config.layout.tracking / ".lock") if local else nullcontext(), told(uri, _remedy(config, local)):
         client = _client(config, local)
         experiment = experiment_id(client, config, local)
-        known = {run.info.run_name: run for run in all_runs(client, experiment)}
+        known = _each_once(client, all_runs(client, experiment))
         done = Imported(uri, experiment_name(config), [], [], [], [])
         for number, run in enumerate(runs, start=1):
-            _import(client, experiment, run, known.get(run.title), done)
+            _import(
+                client, experiment, replace(run), known.get(run.title), done
+            )  # a copy, which alone holds its curves
             progress(number, len(runs), run.title)
         save_views(client, experiment, config, list(dict.fromkeys(key for run in runs for key in samples_of(run))))
         if config.layout.report.is_file():
             _log_report(client, experiment, config, known.get(REPORT))
         return done
+
+
+def _each_once(client: "MlflowClient", runs: "list[MlflowRun]") -> "dict[str, MlflowRun]":
+    """The runs by name; of two, one of which was made because an answer of the server was lost, the fuller one."""
+    known: dict[str, MlflowRun] = {}
+    for run in sorted(runs, key=lambda run: (CONTENT_TAG in run.data.tags, len(run.data.metrics))):
+        twin = known.get(run.info.run_name)
+        if twin is not None and CONTENT_TAG not in twin.data.tags:
+            client.delete_run(twin.info.run_id)
+        known[run.info.run_name] = run
+    return known
 
 
 def _client(config: Config, local: bool) -> "MlflowClient":
