@@ -5,12 +5,18 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from spsr.cli.commands import COMMANDS
 from spsr.config import CONFIGS
 
 ROOT = CONFIGS.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "configs" / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+]
 TRACKED = (".ci/", "benchmarks/", "configs/", "docs/", "envs/", "profiles/", "slurm/", "spsr/", "tests/", "workflow/")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
@@ -44,3 +50,19 @@ def test_every_file_that_a_page_names_exists(page: Path) -> None:
     patterns = [name.replace("NAME", "*") for name in quoted]
     assert [link for link in links if not (page.parent / link).exists()] == []
     assert [pattern for pattern in patterns if not any(ROOT.glob(pattern))] == []
+
+
+def test_the_page_of_the_configuration_names_every_file_of_it() -> None:
+    text = (ROOT / "configs" / "README.md").read_text(encoding="utf-8")
+    assert [file.name for file in CONFIGS.glob("*.[yc]*") if f"`{file.name}`" not in text] == []
+
+
+def test_snakemakes_catalogue_finds_what_it_looks_for() -> None:
+    said = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text(encoding="utf-8"))["usage"]
+    rules = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "workflow" / "rules").glob("*.smk"))
+    assert said["software-stack-deployment"]["report"] == ("report(" in rules)
+    assert said["software-stack-deployment"]["conda"] == (ROOT / "envs" / "environment.yaml").is_file()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").lower()
+    assert "snakemake" in readme
+    assert "workflow" in readme
+    assert (ROOT / "Snakefile").is_file()
