@@ -192,3 +192,14 @@ def test_given_lr_images_that_do_not_fit_are_one_line(tmp_path: Path) -> None:
         prepare_benchmark("x", images, tmp_path / "out", processes=1)
     with pytest.raises(ValueError, match="cannot be cropped"):
         ImageSource(folder="in", lr="lr", crop=32)
+
+
+def test_sources_of_training_images_follow_each_other_and_share_no_name(tmp_path: Path) -> None:
+    one, two = (ImageSource(folder=str(tmp_path / name)) for name in ("one", "two"))
+    folder_of(tmp_path / "one", (32, 32), (32, 32))
+    (tmp_path / "two").mkdir()
+    (tmp_path / "one" / "photo1.png").rename(tmp_path / "two" / "another.png")
+    assert list(resolve(two, one).files) == ["another", "photo0"]
+    folder_of(tmp_path / "two", (32, 32))
+    with pytest.raises(InputError, match=r"one/photo0.png and .*two/photo0.png are both 'photo0'"):
+        resolve(one, two)

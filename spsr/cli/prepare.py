@@ -38,7 +38,7 @@ def prepare(
     config = load(configfile)
     for name in names:
         with progress_bar(f"prepare {name}") as report:
-            images = resolve(_source(config, name, literally=out is not None and configfile is None))
+            images = resolve(*_sources(config, name, literally=out is not None and configfile is None))
             if name == "training":
                 index = config.layout.training_pack if out is None else out / "training" / "index.json"
                 if out is not None:
@@ -68,13 +68,13 @@ def _say_damage(name: str, damage: str | None) -> None:
         print(f"{name}: {damage}; it is made again")
 
 
-def _source(config: Config, name: str, literally: bool) -> ImageSource:
+def _sources(config: Config, name: str, literally: bool) -> tuple[ImageSource, ...]:
     if name == "training":
-        return config.preset.data.train
+        return config.preset.data.training_sources
     if literally and name in registry.datasets():
-        return ImageSource(dataset=name)
+        return (ImageSource(dataset=name),)
     benchmarks = config.preset.data.benchmarks
     if name not in benchmarks:
         known = ["training", *benchmarks, *registry.datasets()]
         raise InputError(f"prepare: no benchmark '{name}' in {config.path}{suggestion(name, known)}")
-    return benchmarks[name]
+    return (benchmarks[name],)

@@ -72,15 +72,29 @@ class Tiling(Strict):
     remainder: int = Field(ge=0)
 
 
-class Data(Strict):
-    """Training and test images."""
+TrainingImages = ImageSource | Annotated[tuple[ImageSource, ...], Field(min_length=1, strict=False)]
 
-    train: ImageSource
+
+class Data(Strict):
+    """Training and test images.
+
+    Attributes:
+        train: what is trained on, from one source or one after another.
+    """
+
+    train: TrainingImages
     tiling: Tiling | None = None
     benchmarks: dict[Slug, ImageSource]
 
+    @property
+    def training_sources(self) -> tuple[ImageSource, ...]:
+        """The sources of the training images, in their order."""
+        return (self.train,) if isinstance(self.train, ImageSource) else self.train
+
     @model_validator(mode="after")
     def _possible(self) -> "Data":
+        if len({source.crop for source in self.training_sources}) > 1:
+            raise ValueError("give all sources of training images the same `crop`")
         if TRAINING in self.benchmarks:
             raise ValueError(f"a benchmark cannot be called `{TRAINING}`, as the training images are; rename it")
         return self

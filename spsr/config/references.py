@@ -93,7 +93,11 @@ def check_preset(
             for name, entry in getattr(preset, key).items():
                 yield Reference((key, name), "weights", entry, registered("weights"))
         yield Reference(("perceptual", "weights"), "weights", preset.perceptual.weights, registered("weights"))
-        sources: dict[Place, ImageSource] = {("data", "train"): preset.data.train}
+        several = not isinstance(preset.data.train, ImageSource)
+        sources: dict[Place, ImageSource] = {
+            ("data", "train", *((index,) if several else ())): images
+            for index, images in enumerate(preset.data.training_sources)
+        }
         sources |= {("data", "benchmarks", name): images for name, images in preset.data.benchmarks.items()}
         for place, images in sources.items():
             yield Reference((*place, "dataset"), "dataset", images.dataset, registered("datasets"))

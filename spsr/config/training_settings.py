@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from spsr.config.method import Method
-from spsr.config.preset import ImageSource, Tiling
+from spsr.config.preset import Tiling, TrainingImages
 from spsr.config.settings import Compute, Extractor, Judge, Naturalness, Perceptual, Recipe, Schedule
 from spsr.config.strict import Strict
 
@@ -29,7 +29,7 @@ class TrainingSettings(Strict):
     seed: int
     schedule: Schedule | None
     compute: Compute
-    train: ImageSource
+    train: TrainingImages
     tiling: Tiling | None
     size: dict[str, Any] = {}
     start: str = "official"

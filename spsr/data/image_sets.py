@@ -65,13 +65,28 @@ def read_lr(file: Path | None, hr: RGB) -> RGB:
     return lr
 
 
-def resolve(source: ImageSource) -> ImageSet:
-    """The files that `source` means.
+def resolve(*sources: ImageSource) -> ImageSet:
+    """The files that the sources mean, one source after another.
 
     Raises:
-        InputError: the dataset is not there or incomplete, the folder holds no image, an unknown photograph, or an
-            image has no LR image where they are given.
+        InputError: the dataset is not there or incomplete, the folder holds no image, an unknown photograph, an image
+            has no LR image where they are given, or two sources have an image of one name.
     """
+    sets = [_resolve(source) for source in sources]
+    if len(sets) == 1:
+        return sets[0]
+    files: dict[str, Path] = {}
+    for images in sets:
+        if twice := files.keys() & images.files.keys():
+            name = min(twice)
+            raise InputError(
+                f"{files[name]} and {images.files[name]} are both '{name}'; leave out one of their sources"
+            )
+        files |= images.files
+    return ImageSet(files, sets[0].crop, lr={name: file for images in sets for name, file in images.lr.items()})
+
+
+def _resolve(source: ImageSource) -> ImageSet:
     images = _originals(source)
     if source.lr is None:
         return images

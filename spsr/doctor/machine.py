@@ -86,7 +86,7 @@ def _weights(pipeline: Pipeline) -> Finding:
 
 def _data(pipeline: Pipeline) -> Finding:
     data = pipeline.config.preset.data
-    sources = [data.train, *data.benchmarks.values()]
+    sources = [*data.training_sources, *data.benchmarks.values()]
     wanted = {source.dataset for source in sources if source.dataset is not None}
     lacking = sorted(name for name in wanted if not (pipeline.datasets_folder / name / "passport.json").is_file())
     folders = [source.folder for source in sources if source.folder is not None]

@@ -134,7 +134,7 @@ class Pipeline:
     @property
     def training_sources(self) -> list[Path]:
         """Files that the preparation of the training images waits for."""
-        return self._sources(self.config.preset.data.train)
+        return self._sources(*self.config.preset.data.training_sources)
 
     @property
     def training_source_settings(self) -> str:
@@ -240,8 +240,8 @@ class Pipeline:
             file for file in (self.config.layout.study / "ranking.csv", self.config.layout.inference) if file.is_file()
         ]
 
-    def _sources(self, source: ImageSource) -> list[Path]:
-        return [self.datasets_folder / source.dataset / "passport.json"] if source.dataset is not None else []
+    def _sources(self, *sources: ImageSource) -> list[Path]:
+        return [self.datasets_folder / source.dataset / "passport.json" for source in sources if source.dataset]
 
 
 def _at_hand(source: ImageSource) -> bool:

@@ -44,7 +44,7 @@ def card_of_method(config: Config, name: str, seed: int, file: Path, network: nn
 
 
 def _training(config: Config, method: Method, name: str, seed: int) -> dict[str, str]:
-    schedule, train = config.schedule(method.schedule), config.preset.data.train
+    schedule, sources = config.schedule(method.schedule), config.preset.data.training_sources
     licence = metadata("spsr")["License-Expression"]
     found = {
         "seed": str(seed),
@@ -53,9 +53,9 @@ def _training(config: Config, method: Method, name: str, seed: int) -> dict[str,
         "trainingBatchSize": str(schedule.batch),
         "trainingHRSize": str(schedule.patch),
         "trainingLosses": ", ".join(f"{term.weight:g} {term.name}" for term in method.losses.terms()),
-        "dataset": train.dataset or train.folder or "scikit-image's photographs",
+        "dataset": ", ".join(source.dataset or source.folder or "scikit-image's photographs" for source in sources),
         "licence": licence,
     }
-    if train.dataset is not None:
-        found["licence"] += f"; trained on images under: {registry.dataset(train.dataset).licence}"
+    if licences := {registry.dataset(source.dataset).licence for source in sources if source.dataset}:
+        found["licence"] += f"; trained on images under: {', '.join(sorted(licences))}"
     return found | ({"pretrainedModelG": method.init_from} if method.init_from else {})

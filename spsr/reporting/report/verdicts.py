@@ -53,7 +53,7 @@ def likely_causes(config: Config, cell: Cell) -> list[str]:
     if _other_images(config, cell.key.dataset):
         causes.append(f"data: these are not the images of {cell.key.dataset}")
     if method.source == "trained":
-        if preset.data.train.dataset != "DIV2K":
+        if [source.dataset for source in preset.data.training_sources] != ["DIV2K"]:
             causes.append("data: not trained on DIV2K")
         if preset.mark:
             causes.append(f"schedule: {preset.mark}")
