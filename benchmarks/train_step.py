@@ -5,7 +5,8 @@ discriminators for every use, and Adam as PyTorch has it by default. It is timed
 convolutions are then in TF32) and in strict fp32; ours is that of the preset (`--precision`, `--compile` and so on
 change it), with one forward pass of each side in a step. Each side runs under flags of its own, and `--steps` steps
 between two looks at the device. All are timed in turn, so that a busy machine slows all; the ratios of each round are
-what counts.
+what counts. Beside them stand TFLOP/s, their share of what a matrix product reaches, and operators, bytes and kernels
+of a step.
 
     python benchmarks/train_step.py                                # small networks, what a CPU can do
     python benchmarks/train_step.py --configfile configs/paper.yaml --precision bf16 --channels-last   # a GPU
@@ -16,18 +17,24 @@ import json
 import os
 import statistics
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from roofline import asked_of, attained
 
 from spsr.config import CONFIGS, Compute, Config, load
 from spsr.models.device import wait_for
 from spsr.planning.rehearsal import rehearse
+from spsr.training.capture import CapturedSteps, recorder_for
+from spsr.training.ledger import measured_tflops
 from spsr.training.method_training import step_samples
 from spsr.training.process import set_up
 from spsr.training.step_cost import step_flops
 from spsr.training.super_resolution import SuperResolutionTask
+from spsr.training.task import Task
 
 METHODS = ("spsr_g", "spsr_p", "esrgan")
 PLAIN = Compute(deterministic=False)
@@ -41,11 +48,16 @@ class Flags:
     products: bool
     search: bool
 
-    def hoist(self) -> None:
-        """Set them."""
-        torch.backends.cudnn.allow_tf32 = self.convolutions
-        torch.backends.cuda.matmul.allow_tf32 = self.products
-        torch.backends.cudnn.benchmark = self.search
+    @contextmanager
+    def raised(self) -> Iterator[None]:
+        """Set inside the block, and as they were after it."""
+        cudnn, products = torch.backends.cudnn, torch.backends.cuda.matmul
+        before = cudnn.allow_tf32, products.allow_tf32, cudnn.benchmark
+        cudnn.allow_tf32, products.allow_tf32, cudnn.benchmark = self.convolutions, self.products, self.search
+        try:
+            yield
+        finally:
+            cudnn.allow_tf32, products.allow_tf32, cudnn.benchmark = before
 
 
 STOCK = Flags(convolutions=True, products=False, search=False)
@@ -56,17 +68,17 @@ STRICT = Flags(convolutions=False, products=False, search=False)
 class Side:
     """One of the steps that are compared, and the flags that it runs under."""
 
-    task: SuperResolutionTask
+    take: Callable[[int], object]
     flags: Flags
 
     def seconds(self, first: int, steps: int, device: torch.device) -> float:
         """Seconds of one step, as the mean of some in a row, until the device has done them."""
-        self.flags.hoist()
-        began = time.perf_counter()
-        for step in range(first, first + steps):
-            self.task.step(step)
-        wait_for(device)
-        return (time.perf_counter() - began) / steps
+        with self.flags.raised():
+            began = time.perf_counter()
+            for step in range(first, first + steps):
+                self.take(step)
+            wait_for(device)
+            return (time.perf_counter() - began) / steps
 
 
 def with_compute(config: Config, compute: Compute) -> Config:
@@ -75,13 +87,25 @@ def with_compute(config: Config, compute: Compute) -> Config:
 
 
 def plain_task(config: Config, name: str, device: torch.device) -> SuperResolutionTask:
-    """The plain step, with the Adam that PyTorch chooses if nothing is said."""
+    """The plain step, with the Adam that PyTorch makes if nothing is said."""
     torch.manual_seed(0)
     task = rehearse(with_compute(config, PLAIN), name, device, share_forward=False)
-    for optimiser in task.optimisers():
-        for group in optimiser.param_groups:
-            group |= {"fused": None, "foreach": None, "capturable": False}
+    for owner in (task, *task.objective.adversarial):
+        groups = owner.optimiser.param_groups
+        kept = [{key: group[key] for key in ("params", "factor") if key in group} for group in groups]
+        owner.optimiser = torch.optim.Adam(kept)
     return task
+
+
+def own_flags(compute: Compute) -> Flags:
+    """What `spsr.training.process.set_up` sets for a preset's arithmetic."""
+    return Flags(compute.tf32, compute.tf32, search=not compute.deterministic)
+
+
+def stepping(task: Task, compute: Compute, device: torch.device) -> Callable[[int], object]:
+    """What takes the steps of a task: graphs where the arithmetic asks for them and the device has them."""
+    recorder = recorder_for(device, 1)
+    return task.step if isinstance(recorder, str) or not compute.capture else CapturedSteps(task, recorder, print).take
 
 
 def compare(
@@ -92,14 +116,17 @@ def compare(
     plain = plain_task(config, name, device)
     torch.manual_seed(0)
     fast = rehearse(with_compute(config, ours), name, device)
-    own = Flags(ours.tf32, ours.tf32, search=not ours.deterministic)
-    sides = {"stock": Side(plain, STOCK), "strict": Side(plain, STRICT), "ours": Side(fast, own)}
+    plain.step(0)
+    fast.step(0)
+    asked = {"plain": asked_of(device, lambda: plain.step(1)), "ours": asked_of(device, lambda: fast.step(1))}
+    sides = {"stock": Side(plain.step, STOCK), "strict": Side(plain.step, STRICT)}
+    sides["ours"] = Side(stepping(fast, ours, device), own_flags(ours))
     if device.type == "cpu":
         del sides["strict"]  # There is no TF32: the same as stock.
     seconds: dict[str, list[float]] = {kind: [] for kind in sides}
     for turn in range(-2, rounds):
         for kind in sides if turn % 2 else reversed(sides):
-            taken = sides[kind].seconds((turn + 2) * steps, steps, device)
+            taken = sides[kind].seconds(2 + (turn + 2) * steps, steps, device)
             if turn >= 0:
                 seconds[kind].append(taken)
     median = {f"{kind}_s": statistics.median(values) for kind, values in seconds.items()}
@@ -108,7 +135,9 @@ def compare(
         ratios = sorted(a / b for a, b in zip(seconds[kind], seconds["ours"], strict=True))
         result[f"ratio_to_{kind}"] = statistics.median(ratios)
         result[f"ratio_to_{kind}_quartiles"] = [ratios[len(ratios) // 4], ratios[(3 * len(ratios)) // 4]]
-    return result | median | {"tflops": flops / median["ours_s"] / 1e12}
+    product = measured_tflops(device, ours.precision, ours.tf32, side=8192 if device.type == "cuda" else 1024)
+    roof = attained(median["ours_s"], flops, asked["ours"]["bytes"], product)
+    return result | median | roof | {"asked": asked}
 
 
 def main() -> None:
@@ -122,6 +151,7 @@ def main() -> None:
     parser.add_argument("--tf32", action="store_true")
     parser.add_argument("--channels-last", action="store_true")
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--capture", action="store_true")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
@@ -131,6 +161,7 @@ def main() -> None:
         tf32=given.tf32,
         channels_last=given.channels_last,
         compile=given.compile,
+        capture=given.capture,
         deterministic=False,
         threads=given.threads,
     )
@@ -146,7 +177,11 @@ def main() -> None:
             for key in ("ratio_to_stock", "ratio_to_strict")
             if key in result
         )
-        print(f"{name}: {ratios}; ours {result['ours_s']:.3f} s, {result['tflops']:.4f} TFLOP/s", flush=True)
+        print(
+            f"{name}: {ratios}; ours {result['ours_s']:.3f} s, {result['tflops']:.4f} TFLOP/s "
+            f"({result['share_of_product']:.0%} of a matrix product); {result['asked']['ours']}",
+            flush=True,
+        )
     if given.json is not None:
         content = {"device": where, "load": os.getloadavg(), "compute": ours.model_dump(), "results": results}
         given.json.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

@@ -168,9 +168,26 @@ def test_capture_is_no_part_of_a_runs_identity_and_a_cpu_says_once_that_it_has_n
     assert capsys.readouterr().out.count("no step is captured, for there are no graphs on a CPU") == 1
 
 
+on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+GPU_TASKS = ["spsr_g", "nse_p_h", NATURALNESS]
+
+
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-@pytest.mark.parametrize("name", ["spsr_g", "nse_p_h", NATURALNESS])
+@on_gpu
+@pytest.mark.parametrize("name", GPU_TASKS)
+def test_a_seed_gives_the_same_bytes_on_a_gpu_in_deterministic_mode(config: Config, name: str) -> None:
+    device = process.set_up(Compute(deterministic=True), 0)
+    one, other = (task_of(config, name, device) for _ in range(2))
+    for task in (one, other):
+        for step in range(4):
+            seed_step(0, step)
+            task.step(step)
+    assert all(map(torch.equal, one.model.state_dict().values(), other.model.state_dict().values()))
+
+
+@pytest.mark.gpu
+@on_gpu
+@pytest.mark.parametrize("name", GPU_TASKS)
 def test_graphs_on_a_gpu_give_the_bytes_of_eager_steps(config: Config, name: str) -> None:
     device = process.set_up(Compute(deterministic=True), 0)
     eager, captured = (task_of(config, name, device) for _ in range(2))

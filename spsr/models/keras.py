@@ -5,7 +5,6 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 from torch import Tensor
@@ -28,6 +27,8 @@ def read_layers(path: Path) -> Layers:
     Raises:
         InputError: the file is not HDF5, is truncated, or has layers of another kind.
     """
+    import h5py  # a training needs none of it
+
     most = _MOST_EXPANSION * path.stat().st_size
     numbered: dict[tuple[str, int], dict[str, Tensor]] = defaultdict(dict)
 
