@@ -76,8 +76,7 @@ def measure(config: Config, extractor: nn.Module, hr: Tensor, sr: Tensor, steps:
     frozen = FrozenNetworks(load_vgg19(weights.path(config.preset.perceptual.weights)), extractor)
     objective = build_objective(config, "spsr_p", 0, frozen, share_forward=False)
     for adversarial in objective.adversarial:
-        for group in adversarial.optimiser.param_groups:
-            group["lr"] = 1e-4
+        adversarial.optimiser.set_learning_rate(1e-4)
     for _ in range(steps):
         for adversarial in objective.adversarial:
             adversarial.discriminator_step(adversarial.discriminator_loss(objective.views(hr, sr)).loss)

@@ -18,7 +18,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,14 +86,24 @@ def with_compute(config: Config, compute: Compute) -> Config:
     return replace(config, preset=config.preset.model_copy(update={"compute": compute}))
 
 
+class StockAdam(torch.optim.Adam):
+    """Adam as PyTorch chooses it if nothing is said, in the place of ours."""
+
+    working = staticmethod(nullcontext)
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Set the learning rate of every group."""
+        for group in self.param_groups:
+            group["lr"] = learning_rate
+
+
 def plain_task(config: Config, name: str, device: torch.device) -> SuperResolutionTask:
     """The plain step, with the Adam that PyTorch makes if nothing is said."""
     torch.manual_seed(0)
     task = rehearse(with_compute(config, PLAIN), name, device, share_forward=False)
-    for owner in (task, *task.objective.adversarial):
-        groups = owner.optimiser.param_groups
-        kept = [{key: group[key] for key in ("params", "factor") if key in group} for group in groups]
-        owner.optimiser = torch.optim.Adam(kept)
+    task.optimiser = StockAdam(task.model.parameters())
+    for adversarial in task.objective.adversarial:
+        adversarial.optimiser = StockAdam(adversarial.discriminator.parameters())
     return task
 
 

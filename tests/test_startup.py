@@ -18,10 +18,10 @@ def imports_no_compiler(code: str) -> None:
 def test_a_step_of_the_optimiser_imports_no_compiler():
     imports_no_compiler("""
 import torch
-from spsr.training.optimiser import adam, set_learning_rate
+from spsr.training.optimiser import adam
 layer = torch.nn.Linear(2, 2)
 optimiser = adam(layer.parameters())
-set_learning_rate(optimiser, 0.1)
+optimiser.set_learning_rate(0.1)
 optimiser.zero_grad()
 layer(torch.ones(1, 2)).sum().backward()
 optimiser.step()

@@ -1,15 +1,26 @@
 """The adversarial comparison of a view: it owns a discriminator, its optimiser and a step of its own."""
 
-from typing import Any
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from spsr.config import Term
 from spsr.losses import relativistic
 from spsr.losses.comparisons import Measured
 from spsr.losses.views import Views
+
+
+class Optimiser(Protocol):
+    """What moves the parameters of a network; `working` is the context in which the network computes."""
+
+    def working(self) -> AbstractContextManager[None]: ...
+    def set_learning_rate(self, learning_rate: float) -> None: ...
+    def zero_grad(self) -> None: ...
+    def step(self) -> None: ...
+    def state_dict(self) -> dict[str, Any]: ...
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
 
 
 class AdversarialLoss:
@@ -33,7 +44,7 @@ class AdversarialLoss:
         self,
         term: Term,
         discriminator: nn.Module,
-        optimiser: Optimizer,
+        optimiser: Optimiser,
         *,
         replicas: int = 1,
         share_forward: bool = True,
@@ -95,7 +106,7 @@ class AdversarialLoss:
         return Measured(loss, logged)
 
     def discriminator_step(self, loss: Tensor) -> None:
-        """Move the discriminator down its loss; the learning rate is what the caller has set in `optimiser`."""
+        """Move the discriminator down its loss; at the learning rate that `optimiser` was told."""
         self.optimiser.zero_grad()
         loss.backward(inputs=list(self.discriminator.parameters()))
         self.optimiser.step()

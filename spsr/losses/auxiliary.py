@@ -5,10 +5,9 @@ from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, softplus
-from torch.optim import Optimizer
 
 from spsr.config import Term
-from spsr.losses.adversarial import AdversarialLoss
+from spsr.losses.adversarial import AdversarialLoss, Optimiser
 from spsr.losses.views import Views
 
 
@@ -30,7 +29,7 @@ class AuxiliaryClassifierLoss(AdversarialLoss):
         self,
         term: Term,
         discriminator: nn.Module,
-        optimiser: Optimizer,
+        optimiser: Optimiser,
         categories: Callable[[Tensor], Tensor],
         background: int,
         **options: Any,

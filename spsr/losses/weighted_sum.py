@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
-from spsr.losses.adversarial import AdversarialLoss
+from spsr.losses.adversarial import AdversarialLoss, Optimiser
 from spsr.losses.comparisons import PerceptualLoss, PixelLoss, StructureLoss
 from spsr.losses.custom import CustomLoss
 from spsr.losses.manifold import NaturalnessLoss
@@ -54,7 +53,7 @@ class Objective:
             networks.append(self._extractor)
         return tuple(dict.fromkeys(networks))
 
-    def optimisers(self) -> tuple[Optimizer, ...]:
+    def optimisers(self) -> tuple[Optimiser, ...]:
         """The optimisers of the discriminators."""
         return tuple(loss.optimiser for loss in self.adversarial)
 

@@ -7,7 +7,7 @@ each process's own replicas, as the official code does on several GPUs.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -77,12 +77,9 @@ def global_mean(x: Tensor) -> Tensor:
     return _Mean.apply(mean) if world() > 1 else mean
 
 
-def average_gradients(parameters: Iterable[torch.nn.Parameter]) -> None:
+def average_gradients(gradients: Sequence[Tensor]) -> None:
     """Replace the gradients by their means over all processes, in one message; call it before the optimiser."""
-    if world() == 1:
-        return
-    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    if not gradients:
+    if world() == 1 or not gradients:
         return
     flat = mean_of(torch.cat([gradient.flatten() for gradient in gradients]))
     for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):

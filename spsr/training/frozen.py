@@ -17,6 +17,7 @@ from spsr.models.resnet import ResNet18
 from spsr.models.vgg import VGG19
 from spsr.tensors import read_safetensors
 from spsr.training.process import placed
+from spsr.training.working_weights import rounded
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,14 @@ class FrozenNetworks:
     naturalness: nn.Module | None = None
 
     def placed(self, device: torch.device | str, compute: Compute) -> "FrozenNetworks":
-        """The same networks on a device, in the memory layout that the preset chooses."""
+        """The same networks on a device, in the memory layout and the precision that the preset chooses."""
         networks = (self.perceptual, self.structure, self.naturalness)
-        return FrozenNetworks(*(None if network is None else placed(network, device, compute) for network in networks))
+        return FrozenNetworks(
+            *(
+                network if network is None else rounded(placed(network, device, compute), compute)
+                for network in networks
+            )
+        )
 
 
 def load_frozen(config: Config, name: str, device: torch.device | str = "cpu") -> FrozenNetworks:

@@ -15,13 +15,14 @@ from spsr.errors import InputError
 from spsr.models import build
 from spsr.training import distributed
 from spsr.training.distortions import blend, dct_noise, draw_coefficients
-from spsr.training.optimiser import adam, set_learning_rate
+from spsr.training.optimiser import adam
 from spsr.training.patches import KINDS, PatchSampler
 from spsr.training.process import autocast, placed, set_up
 from spsr.training.seeding import Stream, random_generator, seeded
 from spsr.training.step_cost import step_flops
 from spsr.training.task import StepPlan, Training
 from spsr.training.upload import sent
+from spsr.training.working_weights import working_weights
 
 SIGMA, SIGMA_FACTOR = 0.1, 0.8
 ALPHA, ALPHA_STEP, ALPHA_MOST = 0.5, 0.1, 0.9
@@ -63,7 +64,7 @@ class NaturalnessTask:
     ) -> None:
         compute, device = compute or Compute(), sampler.device
         self.model = network.train()
-        self.optimiser = adam(network.parameters())
+        self.optimiser = adam(network.parameters(), working=working_weights(network, compute))
         self.flops_per_step = flops_per_step
         self._sigma, self._alpha = (
             torch.full((), start, dtype=torch.float64, device=device) for start in (SIGMA, ALPHA)
@@ -93,7 +94,7 @@ class NaturalnessTask:
 
     def prepare(self, step: int) -> StepPlan:
         """The host's part of a step: learning rate, patches and noise, and whether it validates."""
-        set_learning_rate(self.optimiser, self._schedule.learning_rate_at(step))
+        self.optimiser.set_learning_rate(self._schedule.learning_rate_at(step))
         numbers, side = self._sampler.plan(step), self._sampler.patch
         random = random_generator(self._seed, Stream.DISTORTION, step, distributed.rank())
         drawn = draw_coefficients(len(numbers["hr"]) // 4, side, side, random)
@@ -123,7 +124,8 @@ class NaturalnessTask:
         )
         labels = torch.zeros(len(images), 1, device=images.device)
         labels[blended:].fill_(1)
-        loss = binary_cross_entropy_with_logits(self._logits(images), labels)
+        with self.optimiser.working():
+            loss = binary_cross_entropy_with_logits(self._logits(images), labels)
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()

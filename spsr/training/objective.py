@@ -29,6 +29,7 @@ from spsr.training.frozen import FrozenNetworks
 from spsr.training.optimiser import adam
 from spsr.training.process import placed
 from spsr.training.seeding import seeded
+from spsr.training.working_weights import working_weights
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ def build_objective(
             "compile": compute.compile,
             "mean": distributed.global_mean,
         }
-        optimiser = adam(network.parameters())
+        optimiser = adam(network.parameters(), working=working_weights(network, compute))
         if config.method(name).discriminator != "auxiliary":
             return AdversarialLoss(term, network, optimiser, **options)
         told = partial(categories, name=str(config.maps(name)))

@@ -184,7 +184,7 @@ def _counted(config: Config, name: str, share_forward: bool | None, device: str)
     patches = _EmptyPatches(schedule.patch, samples, device)
     task = SuperResolutionTask(generator, objective, patches, schedule, fusion_warmup=1)
     for optimiser in task.optimisers():
-        optimiser.step = _nothing  # type: ignore[assignment,method-assign]
+        optimiser.step = _nothing  # type: ignore[method-assign]
     with FlopCounterMode(display=False) as counter, counting_saved_tensors() as saved:
         task.step(1)
     flops = separate = warmup = counter.get_total_flops() // samples

@@ -1,18 +1,19 @@
 """The training of a super-resolution generator: one step of it, and what a run needs to go on."""
 
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from spsr.config import Compute, Schedule
 from spsr.losses import Objective
+from spsr.losses.adversarial import Optimiser
 from spsr.plugins import OwnCodeFailed, is_reference, running
-from spsr.training.optimiser import adam, set_learning_rate
+from spsr.training.optimiser import adam
 from spsr.training.process import autocast
 from spsr.training.task import StepPlan
+from spsr.training.working_weights import WorkingWeights, working_weights
 
 CONDITIONAL_FACTOR = 5.0
 """Of the learning rate of SFTGAN's transforms and condition network."""
@@ -63,16 +64,17 @@ class SuperResolutionTask:
         self._flops, self._flops_of_warmup = flops_per_step, flops_of_warmup
         self._warming_up: bool | None = None
         self._parameters = [parameter for parameter in generator.parameters() if parameter.requires_grad]
-        conditional = getattr(generator, "conditional_parameters", tuple)
-        self.optimiser = adam(self._parameters, faster=conditional(), factor=CONDITIONAL_FACTOR)
-        self._sampler = sampler
         name = vars(generator).get("architecture", "")
         self._own = name if is_reference(name) else ""
+        self._compute = compute or Compute()
+        working = WorkingWeights() if self._own else working_weights(generator, self._compute)
+        conditional = getattr(generator, "conditional_parameters", tuple)
+        self.optimiser: Optimiser = adam(self._parameters, conditional(), CONDITIONAL_FACTOR, working)
+        self._sampler = sampler
         self._schedule = schedule
         fusion = getattr(generator, "fusion", None)
         self._first = frozenset(fusion.parameters() if fusion is not None else conditional())
         self._warmup = (fusion_warmup if fusion is not None else schedule.warmup) if self._first else 0
-        self._compute = compute or Compute()
         self._memory_format = torch.channels_last if self._compute.channels_last else torch.contiguous_format
         self._forward = torch.compile(generator) if self._compute.compile else generator
 
@@ -86,12 +88,18 @@ class SuperResolutionTask:
     def prepare(self, step: int) -> StepPlan:
         """The host's part of a step: learning rate, which parameters train, and which patches are cut."""
         for optimiser in self.optimisers():
-            set_learning_rate(optimiser, self._schedule.learning_rate_at(step))
+            optimiser.set_learning_rate(self._schedule.learning_rate_at(step))
         self._warm_up(step < self._warmup)
         return StepPlan(self._warming_up, self._sampler.plan(step))
 
     def advance(self, plan: StepPlan) -> dict[str, Tensor]:
         """The device's part: one step of the generator and of every discriminator on the planned patches."""
+        with ExitStack() as working:
+            for optimiser in self.optimisers():
+                working.enter_context(optimiser.working())
+            return self._advance(plan)
+
+    def _advance(self, plan: StepPlan) -> dict[str, Tensor]:
         patches = self._sampler.cut(plan.numbers)
         lr, hr = (patches[kind].contiguous(memory_format=self._memory_format) for kind in ("lr", "hr"))
         with autocast(lr.device, self._compute):
@@ -133,7 +141,7 @@ class SuperResolutionTask:
         self.optimiser.load_state_dict(state["optimiser"])
         self.objective.load_state_dict(state["objective"])
 
-    def optimisers(self) -> tuple[Optimizer, ...]:
+    def optimisers(self) -> tuple[Optimiser, ...]:
         """The generator's optimiser, then the discriminators'."""
         return (self.optimiser, *self.objective.optimisers())
 

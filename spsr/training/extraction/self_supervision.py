@@ -7,11 +7,12 @@ from torch import Tensor, nn
 
 from spsr.config import Compute, Schedule
 from spsr.training.extraction.pretext import Pretext
-from spsr.training.optimiser import adam, set_learning_rate
+from spsr.training.optimiser import adam
 from spsr.training.patches import PatchSampler
 from spsr.training.process import autocast
 from spsr.training.task import StepPlan
 from spsr.training.upload import sent
+from spsr.training.working_weights import WorkingWeights, working_weights
 
 
 class ExtractorTask:
@@ -50,7 +51,9 @@ class ExtractorTask:
         self._seed, self._frozen = seed, frozen
         self._see = torch.compile(self._extract) if compute.compile else self._extract
         trained = [head] if frozen else [extractor, head]
-        self.optimiser = adam(parameter for network in trained for parameter in network.parameters())
+        working = WorkingWeights() if frozen else working_weights(extractor, compute)
+        parameters = (parameter for network in trained for parameter in network.parameters())
+        self.optimiser = adam(parameters, working=working)
 
     def _extract(self, images: Tensor) -> Tensor:
         """Features in the precision of the preset; heads and losses are always fp32."""
@@ -71,14 +74,15 @@ class ExtractorTask:
 
     def prepare(self, step: int) -> StepPlan:
         """The host's part of a step: learning rate, patches, and what the task draws for them."""
-        set_learning_rate(self.optimiser, self._schedule.learning_rate_at(step))
+        self.optimiser.set_learning_rate(self._schedule.learning_rate_at(step))
         patches, side = self._sampler.plan(step, kinds=("hr",)), self._sampler.patch
         drawn = self._pretext.draw(len(patches["hr"]), (side, side), self._seed, step)
         return StepPlan("step", patches | {name: sent(tensor, self._sampler.device) for name, tensor in drawn.items()})
 
     def advance(self, plan: StepPlan) -> dict[str, Tensor]:
         """The device's part of a step."""
-        loss = self._loss(plan)
+        with self.optimiser.working():
+            loss = self._loss(plan)
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
