@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from spsr.errors import InputError
 from spsr.metrics.torchvision_ops import import_torchvision
@@ -16,6 +19,7 @@ from spsr.models import GENERATORS, build
 from spsr.models.discriminator import VggDiscriminator
 from spsr.models.flops import forward_backward_flops, forward_flops
 from spsr.models.gradient import gradient_map
+from spsr.models.layers import DenseBlock
 from spsr.models.nse import NSE, RECEPTIVE_FIELD, STRIDE
 from spsr.models.resnet import ResNet18
 from spsr.models.vgg import VGG19
@@ -218,3 +222,44 @@ assert not any(constant.is_meta for constant in KEY_LAYOUTS[0].constants.values(
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+class Called(TorchDispatchMode):
+    """Counts the operations that are dispatched."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.times: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.times[str(func)] += 1
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_dense_block_is_its_formula_with_gradients_and_copies_no_more_than_it_must(
+    fused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`fused`: the residual as a GPU adds it."""
+    torch.manual_seed(0)
+    block = DenseBlock(6, 4).double()
+    x = torch.randn(2, 6, 7, 8, dtype=torch.float64, requires_grad=True)
+    features = [x]
+    for layer in block.convs[:4]:
+        features.append(functional.leaky_relu(layer(torch.cat(features, dim=1)), 0.2))
+    formula = x + 0.2 * block.convs[4](torch.cat(features, dim=1))
+    if fused:
+        monkeypatch.setattr(torch.Tensor, "is_cuda", True, raising=False)
+    with Called() as called:
+        ours = block(x)
+    monkeypatch.undo()
+    inputs = [x, *block.parameters()]
+    weight = torch.randn_like(ours)
+    for mine, theirs in zip(
+        (ours, *torch.autograd.grad(ours, inputs, weight)),
+        (formula, *torch.autograd.grad(formula, inputs, weight)),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=1e-12)
+    assert called.times["aten.cat.default"] == 4
+    assert not {"aten.leaky_relu.default", "aten.mul.Tensor"} & set(called.times)

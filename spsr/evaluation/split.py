@@ -20,12 +20,13 @@ from torch import fx, nn
 from torch.nn import functional
 
 from spsr.models.gradient import gradient_map
+from spsr.models.layers import with_residual
 
 _POINTWISE_MODULES = (nn.LeakyReLU, nn.ReLU, nn.PReLU, nn.Tanh, nn.Sigmoid, nn.Identity, nn.BatchNorm2d, nn.Dropout)
 _POINTWISE_FUNCTIONS = {
     *(operator.add, operator.sub, operator.mul, operator.truediv, operator.iadd, operator.imul, torch.add, torch.mul),
     *(torch.cat, torch.relu, torch.tanh, torch.sigmoid, torch.clamp),
-    *(functional.leaky_relu, functional.relu, functional.prelu, functional.dropout),
+    *(with_residual, functional.leaky_relu, functional.relu, functional.prelu, functional.dropout),
 }
 _POINTWISE_METHODS = frozenset(
     {"add", "sub", "mul", "mul_", "add_", "div", "clamp", "clamp_", "relu", "tanh", "sigmoid"}
@@ -95,7 +96,7 @@ def _trace(network: nn.Module) -> fx.GraphModule | None:
     parameters = inspect.signature(network.forward).parameters.values()
     options = {each.name: each.default for each in parameters if each.default is not each.empty}
     try:
-        graph = _Tracer(autowrap_functions=(gradient_map,)).trace(network, concrete_args=options)
+        graph = _Tracer(autowrap_functions=(gradient_map, with_residual)).trace(network, concrete_args=options)
     except Exception:  # whatever a foreign network's code raises when it is given a stand-in for a tensor
         return None
     return fx.GraphModule(network, graph)
