@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import toy_config
 
-from spsr.config import Config
+from spsr.cli.plan import plan
+from spsr.config import CONFIGS, Config
 from spsr.pipeline import Pipeline
 from spsr.planning.gantt import draw_gantt
 from spsr.planning.jobs import Job, ledger_rate, list_jobs, of_table
@@ -142,3 +143,16 @@ def test_the_plan_is_plain_data_and_a_picture(jobs: list[Job], tmp_path: Path) -
     for name in ("plan.png", "plan.svg"):
         draw_gantt(timeline, tmp_path / name)
         assert (tmp_path / name).stat().st_size > 1000
+
+
+def test_an_assumed_rate_is_that_of_the_presets_precision_and_names_the_cost_of_the_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan(CONFIGS / "paper.yaml")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "at 200 TFLOP/s (assumed for bf16 on an H200; fp32: " in said
+    fp32 = tmp_path / "fp32.yaml"
+    fp32.write_text((CONFIGS / "paper.yaml").read_text().replace("precision: bf16", "precision: fp32"))
+    plan(fp32)
+    assert "at 75 TFLOP/s (assumed for fp32 on an H200; bf16: " in " ".join(capsys.readouterr().out.split())
