@@ -1,0 +1,229 @@
+"""Eight trainings log to an MLflow server that dies, hangs, answers 500 and has a full disk; what it costs a step.
+
+    python benchmarks/mlflow_storm.py --out benchmarks/mlflow_storm.json
+
+In a temporary folder: eight real trainings of a small network at once, first without a server, then while a fault
+strikes the server every few seconds. Then the server is well, `spsr track` imports, and every point of every training
+has to be there once. Recorded are the processor seconds of a training in the storm beside those without a server.
+"""
+
+import json
+import os
+import platform
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from statistics import mean
+from typing import Annotated
+
+import psutil
+import typer
+import yaml
+from servers import answers, free_port, start_mlflow, until
+
+from spsr.config import CONFIGS, Config, load
+from spsr.files import write_text
+
+METHOD, TRAININGS = "rcan", 8
+BETWEEN = 4.0
+"""Seconds between two faults."""
+
+
+class Unlucky:
+    """A server of MLflow over SQLite to which things happen; it stays at one port."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        self.process = start_mlflow(self.folder, f"sqlite:///{self.folder}/mlflow.db", self.port)
+
+    def die(self) -> None:
+        """All its processes at once, whatever they are doing."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        until(lambda: not answers(self.port), "the end of MLflow's server")
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """It takes connections and requests, and answers them afterwards."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.process.pid, signal.SIGCONT)
+
+    @contextmanager
+    def without_space(self) -> Iterator[None]:
+        """It cannot write a byte more to any file."""
+        self._may_write(0)
+        try:
+            yield
+        finally:
+            self._may_write(resource.RLIM_INFINITY)
+
+    def _may_write(self, most: int) -> None:
+        this = psutil.Process(self.process.pid)
+        for process in (this, *this.children(recursive=True)):
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
+
+    @contextmanager
+    def dead_and_replaced(self) -> Iterator[None]:
+        """It is dead; something that answers 500 to everything has its port, and then it starts again."""
+        self.die()
+        impostor = ThreadingHTTPServer(("127.0.0.1", self.port), _Broken)
+        threading.Thread(target=impostor.serve_forever, daemon=True).start()
+        try:
+            yield
+        finally:
+            impostor.shutdown()
+            impostor.server_close()
+            self.start()
+
+    @contextmanager
+    def dead(self) -> Iterator[None]:
+        """Nothing is there, and then it starts again."""
+        self.die()
+        yield
+        self.start()
+
+
+class _Broken(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(500)
+
+    do_POST = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def points_of(address: str, config: Config) -> dict[str, Counter[tuple[str, int]]]:
+    """How often each point is on the server, over all runs of a name that are not deleted."""
+    from mlflow import MlflowClient
+
+    from spsr.tracking.experiment import all_runs, experiment_name
+
+    client = MlflowClient(address)
+    found: dict[str, Counter[tuple[str, int]]] = {}
+    for run in all_runs(client, client.get_experiment_by_name(experiment_name(config)).experiment_id):
+        counted = found.setdefault(run.info.run_name, Counter())
+        for name in run.data.metrics:
+            counted.update((name, point.step) for point in client.get_metric_history(run.info.run_id, name))
+    return found
+
+
+def preset(folder: Path, iterations: int) -> Config:
+    """Trainings that take a while and compute little, on photographs that scikit-image has."""
+    data = yaml.safe_load((CONFIGS / "quick.yaml").read_text(encoding="utf-8"))
+    schedule = data["schedules"]["psnr"] | {"iterations": iterations, "log_every": 10, "checkpoint_every": iterations}
+    data |= {
+        "preset": "storm",
+        "seeds": list(range(TRAININGS)),
+        "tables": ["table1"],
+        "figures": [],
+        "schedules": data["schedules"] | {"psnr": schedule},
+    }
+    data["networks"][METHOD] = {"features": 4, "groups": 1, "blocks": 1, "reduction": 2}
+    data["data"]["train"] = {"scikit_image": ["coins"]}
+    write_text(folder / "storm.yaml", yaml.safe_dump(data))
+    return load(folder / "storm.yaml")
+
+
+def train_all(config: Config, out: Path, environment: dict[str, str]) -> list[subprocess.Popen[bytes]]:
+    command = [sys.executable, "-m", "spsr", "train", METHOD, "--configfile", str(config.path)]
+    with (out / "train.log").open("a") as log:
+        return [
+            subprocess.Popen([*command, "--seed", str(seed)], stdout=log, stderr=log, env=os.environ | environment)
+            for seed in range(TRAININGS)
+        ]
+
+
+def processor_seconds(trainings: list[subprocess.Popen[bytes]]) -> float:
+    """Of one training, when all have ended; without the process that sends, which is never waited for."""
+    seconds = []
+    for training in trainings:
+        _, status, usage = os.wait4(training.pid, 0)
+        assert status == 0, f"a training ended with {status}"
+        seconds.append(usage.ru_utime + usage.ru_stime)
+    return mean(seconds)
+
+
+def strike(server: Unlucky, trainings: list[subprocess.Popen[bytes]]) -> Counter[str]:
+    """One fault after another until the trainings have ended; how often each came."""
+    faults = {
+        "hangs": server.hanging,
+        "full disk": server.without_space,
+        "500": server.dead_and_replaced,
+        "dies": server.dead,
+    }
+    order, struck = random.Random(0), Counter[str]()
+    while any(psutil.pid_exists(each.pid) and psutil.Process(each.pid).status() != "zombie" for each in trainings):
+        name = min(faults, key=lambda each: (struck[each], order.random()))
+        with faults[name]():
+            time.sleep(BETWEEN)
+        struck[name] += 1
+        time.sleep(BETWEEN)
+    return struck
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Where to write what was measured.")],
+    iterations: Annotated[int, typer.Option(help="Steps of each training.")] = 2000,
+) -> None:
+    """Measure, and write the numbers as JSON."""
+    out = out.resolve()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        os.chdir(folder)
+        os.environ |= {"SPSR_RESOURCES": f"{folder}/resources", "OMP_NUM_THREADS": "1"}
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+        config = preset(folder, iterations)
+        subprocess.run(
+            [sys.executable, "-m", "spsr", "prepare", "training", "--configfile", str(config.path)], check=True
+        )
+        quiet = processor_seconds(train_all(config, folder, {}))
+        config.layout.root.rename(folder / "quiet")
+        server = Unlucky(folder)
+        try:
+            trainings = train_all(config, folder, {"MLFLOW_TRACKING_URI": server.address})
+            struck = strike(server, trainings)
+            stormy = processor_seconds(trainings)
+            environment = os.environ | {"MLFLOW_TRACKING_URI": server.address}
+            track = [sys.executable, "-m", "spsr", "track", "--configfile", str(config.path)]
+            subprocess.run(track, env=environment, check=True)
+            points = points_of(server.address, config)
+        finally:
+            server.die()
+        logs = [config.layout.run(METHOD, seed).live_log for seed in range(TRAININGS)]
+        record = {
+            "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
+            "load": os.getloadavg(),
+            "trainings": TRAININGS,
+            "steps": iterations,
+            "faults": dict(struck),
+            "failures_noted_by_senders": sum(len(log.read_text().splitlines()) for log in logs if log.is_file()),
+            "cpu_seconds_of_a_training": {"without a server": round(quiet, 2), "in the storm": round(stormy, 2)},
+            "ratio": round(stormy / quiet, 3),
+            "points": sum(len(counted) for counted in points.values()),
+            "missing": TRAININGS * 2 * (iterations // 10) - sum(len(counted) for counted in points.values()),
+            "doubled": sum(counted.total() - len(counted) for counted in points.values()),
+        }
+    write_text(out, json.dumps(record, indent=1) + "\n")
+    print(out.read_text())
+
+
+if __name__ == "__main__":
+    typer.run(main)
