@@ -4,9 +4,11 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from synthetic import toy_config, write_run, write_scores
@@ -14,7 +16,7 @@ from synthetic import toy_config, write_run, write_scores
 from spsr.cli.live import logged_live
 from spsr.config import Config
 from spsr.files import write_text
-from spsr.tracking import experiment
+from spsr.tracking import experiment, live
 from spsr.tracking import track as tracking
 
 pytestmark = pytest.mark.xdist_group("mlflow server")
@@ -104,6 +106,27 @@ def test_points_arrive_while_training_and_only_once_after_a_kill_and_an_import(
     assert tracking.track(toy).completed == [f"{RUN}-seed0"]
     assert steps(toy, server) == list(range(0, 20, 2))
     assert tracking.track(toy).unchanged == [f"{RUN}-seed0"]
+
+
+def test_points_whose_arrival_was_never_heard_of_are_there_once(
+    toy: Config, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server stores them late: after the sender gave up, and looked what is there before it sent them again."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    monkeypatch.setattr(live, "_INTERVAL", 0.5)
+    ended, lost = threading.Event(), []
+
+    def complete(*arguments: Any) -> None:
+        experiment.complete(*arguments)
+        if not lost:
+            lost.append(True)
+            raise TimeoutError("no answer")
+        ended.set()
+
+    monkeypatch.setattr(live, "complete", complete)
+    monkeypatch.setattr(live, "points_there", lambda client, known: {})
+    live.follow(toy, RUN, 0, ended)
+    assert steps(toy, server) == list(range(0, 20, 2))
 
 
 def test_a_training_begun_anew_replaces_the_curves_of_the_other_one(toy: Config, server: str) -> None:

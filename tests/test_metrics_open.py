@@ -44,6 +44,10 @@ def picture(sr, hr):
     return sr - hr
 
 
+def undefined(sr, hr):
+    return float("nan")
+
+
 def faulty(sr, hr):
     return 1 / 0
 '''
@@ -114,6 +118,7 @@ def test_the_graph_fetches_what_metrics_read_and_scores_again_when_they_change(p
     ("metric", "words"),
     [
         ("own/metrics.py:picture", "returned ndarray of shape (96, 96, 3); return one number"),
+        ("own/metrics.py:undefined", "returned nan, which would count as not measured"),
         ("own/metrics.py:faulty", "fails: ZeroDivisionError"),
         ("own/metrics.py:nothing", "has no 'nothing'"),
         ("own/other.py:nothing", "no file own/other.py"),

@@ -154,6 +154,17 @@ def test_an_import_that_was_cut_off_is_completed_without_doubling_a_point(
         assert len(steps) == len(set(steps))
 
 
+def test_a_run_that_was_made_twice_is_one_after_the_import(toy: Config) -> None:
+    tracking.track(toy)
+    complete = runs(toy)["rrdb-seed0"]
+    store = client(toy)
+    store.create_run(complete.info.experiment_id, run_name="rrdb-seed0")
+    tracking.track(toy)
+    found = [run.info.run_id for run in store.search_runs([complete.info.experiment_id])]
+    assert len(found) == len(METHODS)
+    assert complete.info.run_id in found
+
+
 def test_new_scores_of_a_run_are_added_and_changed_ones_replace_it(toy: Config) -> None:
     path = toy.layout.scores("rrdb", 0, "Set5")
     kept = path.read_bytes()

@@ -1,6 +1,7 @@
 """A metric of one's own, from a file that the configuration names."""
 
 import inspect
+import math
 import numbers
 
 import numpy as np
@@ -40,7 +41,7 @@ class CustomMetric:
         )
 
     def __call__(self, sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> float:
-        """Call the function; `InputError` if it returns no number, or fails."""
+        """Call the function; `InputError` if it returns no number or nan, or fails."""
         try:
             value = self._function(sr, hr)
         except InputError:
@@ -51,4 +52,6 @@ class CustomMetric:
         if not isinstance(value, numbers.Real) or isinstance(value, bool):
             shape = f" of shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
             raise InputError(f"'{self._reference}': returned {type(value).__name__}{shape}; return one number")
+        if math.isnan(value):
+            raise InputError(f"'{self._reference}': returned nan, which would count as not measured; return a number")
         return float(value)
