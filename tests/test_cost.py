@@ -72,6 +72,15 @@ def test_a_step_that_is_not_in_the_table_is_counted_once() -> None:
 def test_every_method_is_listed_with_its_losses() -> None:
     from spsr.cli import app
 
-    shown = CliRunner().invoke(app, ["methods"], env={"COLUMNS": "200"}).output
+    shown = CliRunner().invoke(app, ["methods", "--full"], env={"COLUMNS": "200"}).output
     assert all(name in shown for name in load().methods)
     assert "1e-07 pixel/structure" in shown
+    assert "1e-07 pixel/structure" in CliRunner().invoke(app, ["methods", "spsr_j"]).output
+
+
+def test_the_list_of_methods_has_a_line_each_on_a_narrow_terminal() -> None:
+    from spsr.cli import app
+
+    lines = CliRunner().invoke(app, ["methods"], env={"COLUMNS": "80"}).output.splitlines()
+    assert [line.split()[0] for line in lines[1 : 1 + len(load().methods)]] == list(load().methods)
+    assert len(lines) < 50

@@ -1,5 +1,6 @@
 """`spsr methods`."""
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -7,12 +8,17 @@ from rich.table import Table
 
 from spsr.cli.options import Configfile
 from spsr.cli.terminal import terminal
-from spsr.config import CONFIGS, Config, load
+from spsr.config import CONFIGS, Config, Method, load
 from spsr.pipeline.roster import why_not
+
+_VIEWS = {"image": "I", "gradient": "G", "structure": "S", "branch": "B"}
+_SHOWN = {"pixel": "pixel", "perceptual": "VGG19", "adversarial": "GAN"}
 
 
 def methods(
+    names: Annotated[list[str] | None, typer.Argument(help="Show all that is declared of these.")] = None,
     configfile: Configfile = None,
+    full: Annotated[bool, typer.Option("--full", help="Show all that is declared of every method.")] = False,
     cost: Annotated[
         bool,
         typer.Option(
@@ -30,9 +36,9 @@ def methods(
         ),
     ] = False,
 ) -> None:
-    """List every method: what it is a delta of, its losses, what it starts from, and the tables that hold it.
+    """List every method: what it starts from, the paper's name for it, and its losses; all of it for those named.
 
-    Below stand those that the preset does not run, and why.
+    A method that the preset does not run says why.
     """
     if cost or inference:
         from spsr.cli.costs import costs, inference_costs  # Only these take torch.
@@ -42,27 +48,45 @@ def methods(
         if inference:
             terminal().print(inference_costs(load(configfile)))
         return
-    config, console = load(configfile), terminal()
-    console.print(_list(config))
-    for name in config.methods:
-        if (reason := why_not(config, name)) is not None:
-            console.print(f"{name} is not run: {reason}", highlight=False, soft_wrap=True)
+    config, console = load(configfile), terminal(highlight=False)
+    if not names and not full:
+        console.print(_list(config))
+        for name in config.methods:
+            if (reason := why_not(config, name)) is not None:
+                console.print(f"{name} is not run: {reason}", soft_wrap=True)
+        console.print("losses on: I image, G gradient, S structure, B gradient branch", soft_wrap=True)
+    for name in names or (config.methods if full else ()):
+        console.print("\n".join(_lines(config, name, config.method(name))), soft_wrap=True)
 
 
 def _list(config: Config) -> Table:
-    table = Table(title=f"Methods of {config.path}", title_justify="left")
-    for column in ("name", "title", "extends", "losses", "starts from", "extractor", "tables"):
-        table.add_column(column, overflow="fold")
+    table = Table("name", "start", "title", *_SHOWN.values(), "others", box=None, pad_edge=False)
     for name, method in config.methods.items():
-        losses = "\n".join(f"{term.weight:g} {term.name}" for term in method.losses.terms())
-        tables = [key.removeprefix("table") for key, held in config.tables.items() if name in held.methods]
-        table.add_row(
-            name,
-            method.title,
-            method.extends or "",
-            losses or method.source,
-            method.init_from or "",
-            method.extractor or "",
-            " ".join(tables),
+        terms = method.losses.terms()
+        views = [" ".join(_VIEWS[term.view] for term in terms if term.comparison == one) for one in _SHOWN]
+        others = ", ".join(
+            term.name if term.comparison == "custom" else term.comparison
+            for term in terms
+            if term.comparison not in _SHOWN
         )
+        start = method.init_from or ("" if method.source == "trained" else method.source)
+        table.add_row(name, start, method.title, *views, others)
     return table
+
+
+def _lines(config: Config, name: str, method: Method) -> Iterator[str]:
+    yield f"{name}: {method.title}"
+    tables = [key.removeprefix("table") for key, held in config.tables.items() if name in held.methods]
+    said = {
+        "extends": method.extends,
+        "source": method.source,
+        "generator": method.generator and method.generator.name,
+        "starts from": method.init_from or method.weights or method.checkpoint or method.images,
+        "extractor": method.extractor,
+        "schedule": method.schedule if method.source == "trained" else None,
+        "tables": " ".join(tables),
+        "not run": why_not(config, name),
+    }
+    yield from (f"  {key:<12} {value}" for key, value in said.items() if value)
+    for heading, term in zip(["losses", *[""] * 99], method.losses.terms(), strict=False):
+        yield f"  {heading:<12} {term.weight:g} {term.name}"
