@@ -77,8 +77,9 @@ def write_events(config: Config, method: str, seed: int) -> None:
 def logging_live(config: Config) -> Iterator[None]:
     """Eight trainings that are not finished within the block: each logs a line a second, and has its sender."""
     names = [name for name, method in config.methods.items() if method.source == "trained"][:LIVE]
-    folders = [config.layout.run(name, 0) for name in names]
-    scores = [file for name in names for file in (config.layout.root / "scores" / name / "seed0").iterdir()]
+    runs = [(name, config.seeds(name)[0]) for name in names]
+    folders = [config.layout.run(*run) for run in runs]
+    scores = [config.layout.scores(*run, dataset) for run in runs for dataset in IMAGES]
     kept = [folder.events.read_text(encoding="utf-8") for folder in folders]
     ended = threading.Event()
     for file in [*(folder.model for folder in folders), *scores]:
@@ -94,7 +95,7 @@ def logging_live(config: Config) -> Iterator[None]:
                 write_text(folder.events, "".join(text.splitlines(keepends=True)[:line]))
 
     command = [sys.executable, "-m", "spsr.tracking.live", str(config.path)]
-    senders = [subprocess.Popen([*command, name, "0"], stdin=subprocess.PIPE) for name in names]
+    senders = [subprocess.Popen([*command, name, str(seed)], stdin=subprocess.PIPE) for name, seed in runs]
     growing = threading.Thread(target=grow)
     growing.start()
     yield
