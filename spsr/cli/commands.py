@@ -11,8 +11,8 @@ from spsr.cli.failures import CLOSED
 from spsr.errors import RunFailed, Terminated
 
 COMMANDS = {
-    "methods": "List every method: what it is a delta of, its losses, what it starts from, and the tables that hold "
-    "it.",
+    "methods": "List every method: what it starts from, the paper's name for it, and its losses; all of it for those "
+    "named.",
     "plan": "What a preset will cost before anything is launched: runs, FLOPs, hours, memory, disk, and time on N "
     "GPUs.",
     "doctor": "Check that a preset can run here, and with --slurm on the cluster; every line is ok or says what to do.",
