@@ -24,7 +24,7 @@ from spsr.evaluation.upscale import upscale_image
 from spsr.images import RGB
 from spsr.metrics.lpips import Lpips
 from spsr.models import build
-from spsr.models.device import peak_memory_mb, wait_for
+from spsr.models.device import device_name, peak_memory_mb, reset_peak_memory, wait_for
 from spsr.planning.rehearsal import noise, rehearse
 from spsr.training.capture import recorder_for
 from spsr.training.extraction.pretrain import extractor_task
@@ -139,7 +139,7 @@ def describe(bench: Bench) -> Iterator[Row]:
     capability = ".".join(map(str, torch.cuda.get_device_capability(device)))
     memory = {"memory_gib": total / 2**30, "free_gib": free / 2**30}
     libraries = {"capability": capability, "cuda": torch.version.cuda, "cudnn": torch.backends.cudnn.version()}
-    yield {"gpu": True, "name": torch.cuda.get_device_name(device)} | memory | libraries
+    yield {"gpu": True, "name": device_name(device)} | memory | libraries
 
 
 def ceilings(bench: Bench) -> Iterator[Row]:
@@ -213,7 +213,7 @@ def measured_step(bench: Bench, name: str, compute: Compute) -> Row:
     gc.collect()
     if device.type == "cuda":
         torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
+    reset_peak_memory(device)
     task = task_of(config, name, device)
     seconds = paced(bench, stepping(task, compute, device), device)
     asked = {} if compute.compile else asked_of(device, lambda: task.step(0))

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from spsr.tracking.experiment import quiet_mlflow
 
-_PATIENCE = 120.0
+_PATIENCE = 90.0
 """Seconds in which a server must answer."""
 
 

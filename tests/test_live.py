@@ -1,16 +1,15 @@
 """Curves of a training under way reach an MLflow server, once, and never hold the training up."""
 
 import os
-import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from servers import free_port, mlflow_server, until
 from synthetic import toy_config, write_run, write_scores
 
 from spsr.cli.live import logged_live
@@ -23,36 +22,11 @@ pytestmark = pytest.mark.xdist_group("mlflow server")
 RUN = "spsr_g_wo_gb"
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    limit = time.monotonic() + 90
-    while not condition():
-        assert time.monotonic() < limit, f"{what} did not happen in 90 s"
-        time.sleep(0.2)
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    experiment.quiet_mlflow()
-    folder, port = tmp_path_factory.mktemp("server"), free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "a")]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-    until(lambda: answers(port), "the server's start")
-    yield f"http://127.0.0.1:{port}"
-    process.terminate()
-    process.wait()
+    folder = tmp_path_factory.mktemp("server")
+    with mlflow_server(folder, f"sqlite:///{folder}/mlflow.db") as address:
+        yield address
 
 
 @pytest.fixture

@@ -88,5 +88,5 @@ def _lines(config: Config, name: str, method: Method) -> Iterator[str]:
         "not run": why_not(config, name),
     }
     yield from (f"  {key:<12} {value}" for key, value in said.items() if value)
-    for heading, term in zip(["losses", *[""] * 99], method.losses.terms(), strict=False):
-        yield f"  {heading:<12} {term.weight:g} {term.name}"
+    for number, term in enumerate(method.losses.terms()):
+        yield f"  {'' if number else 'losses':<12} {term.weight:g} {term.name}"

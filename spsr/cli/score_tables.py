@@ -6,6 +6,7 @@ import pandas as pd
 from rich.table import Table
 
 from spsr.cli.terminal import terminal
+from spsr.evaluation.score_files import metrics_in
 from spsr.metrics import Metric
 from spsr.metrics.measured import metric_of
 
@@ -41,7 +42,7 @@ def print_ladder(rungs: pd.DataFrame) -> None:
 
 
 def _metrics(frame: pd.DataFrame) -> dict[str, Metric]:
-    return {str(name): metric_of(str(name)) for name in frame.columns if name not in ("image", "n_images")}
+    return {name: metric_of(name) for name in metrics_in(frame)}
 
 
 def _table(rows: str, title: str, metrics: dict[str, Metric], lpips: str | None) -> Table:

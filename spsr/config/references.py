@@ -103,8 +103,9 @@ def check_preset(
             yield Reference((*place, "dataset"), "dataset", images.dataset, registered("datasets"))
             for index, name in enumerate(images.scikit_image):
                 yield Reference((*place, "scikit_image", index), "photograph", name, dict.fromkeys(PHOTOGRAPHS))
+        figures = Source(REGISTRIES / "figures.yaml").data if preset.figures else {}
         for index, name in enumerate(preset.figures):
-            yield Reference(("figures", index), "figure of images", name, Source(REGISTRIES / "figures.yaml").data)
+            yield Reference(("figures", index), "figure of images", name, figures)
         used = dict.fromkeys([*methods, *(method.schedule for method in methods.values()), *PRETEXTS, "naturalness"])
         for name in preset.schedules:
             yield Reference(("schedules", name), "training with the schedule", name, used)

@@ -19,8 +19,6 @@ from spsr.metrics.lpips import WEIGHTS
 from spsr.metrics.measured import further
 from spsr.progress import Progress, silent
 
-"""Called with the number of finished benchmarks, of all of them, and the name of the current one."""
-
 
 def evaluate(config: Config, name: str, seed: int, progress: Progress = silent) -> list[Path]:
     """Super-resolve and score every benchmark with one run of a method.

@@ -27,8 +27,8 @@ def means_by_dataset(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def metrics_in(frame: pd.DataFrame) -> list[str]:
-    """The metrics that scores hold, in their order."""
-    return [str(column) for column in frame.columns if column != "image"]
+    """The metrics that scores or their means (`means_by_dataset`) hold, in their order."""
+    return [str(column) for column in frame.columns if column not in ("image", "n_images")]
 
 
 def write_csv(frame: pd.DataFrame, path: Path | str) -> None:

@@ -18,6 +18,7 @@ from spsr.config.table import FORMATS
 from spsr.data import datasets, weights
 from spsr.data.inputs import training_inputs, weights_of
 from spsr.images import is_image
+from spsr.metrics import Metric
 from spsr.metrics.measured import further, measured
 from spsr.pipeline.roster import roster
 from spsr.plugins import is_reference, source_file
@@ -105,7 +106,7 @@ class Pipeline:
         methods = [self.config.method(name).weights for name in self.methods]
         maps = [self.config.map_weights(name) for name in self.methods]
         extractors = [self.config.extractor_weights(name) for name in self.extractors]
-        metrics = [entry for metric in measured(self.config).values() for entry in metric.weights]
+        metrics = [entry for metric in self._measured for entry in metric.weights]
         return tuple(dict.fromkeys(filter(None, [*metrics, *trainings, *methods, *maps, *extractors])))
 
     @cached_property
@@ -155,7 +156,7 @@ class Pipeline:
         """Files that upscaling and scoring of a method read."""
         method, layout = self.config.method(run.name), self.config.layout
         inputs = [layout.passport(dataset) for dataset in self.benchmarks]
-        for metric in measured(self.config).values():
+        for metric in self._measured:
             inputs += [weights.stored(entry) for entry in metric.weights]
             inputs += [source_file(metric.name)] if is_reference(metric.name) else []
         if maps := self.config.map_weights(run.name):
@@ -172,6 +173,10 @@ class Pipeline:
                 file for folder in folders if folder.is_dir() for file in folder.iterdir() if is_image(file)
             )
         return inputs
+
+    @cached_property
+    def _measured(self) -> tuple[Metric, ...]:
+        return tuple(measured(self.config).values())
 
     @cached_property
     def further_metrics(self) -> str:

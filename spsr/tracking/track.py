@@ -89,9 +89,8 @@ def track(config: Config, progress: Progress = silent) -> Imported:
         known = _each_once(client, all_runs(client, experiment))
         done = Imported(uri, experiment_name(config), [], [], [], [])
         for number, run in enumerate(runs, start=1):
-            _import(
-                client, experiment, replace(run), known.get(run.title), done
-            )  # a copy, which alone holds its curves
+            # A copy of the run holds its curves, which are of no use afterwards.
+            _import(client, experiment, replace(run), known.get(run.title), done)
             progress(number, len(runs), run.title)
         save_views(client, experiment, config, list(dict.fromkeys(key for run in runs for key in samples_of(run))))
         if config.layout.report.is_file():

@@ -58,16 +58,11 @@ def _edge(config: Config, folder: Path) -> list[Path]:
     return save_figure(edge.draw(), folder, "figure4", mark="")
 
 
-def _inference(config: Config, folder: Path) -> list[Path]:
-    return save_figure(inference.draw(config), folder, "inference", config.preset.mark)
+def _drawn(name: str, draw: Callable[[Config], Figure]) -> Write:
+    def write(config: Config, folder: Path) -> list[Path]:
+        return save_figure(draw(config), folder, name, config.preset.mark)
 
-
-def _losses(config: Config, folder: Path) -> list[Path]:
-    return save_figure(losses.draw(config), folder, "losses", config.preset.mark)
-
-
-def _votes(config: Config, folder: Path) -> list[Path]:
-    return save_figure(votes.draw_collected(config), folder, "figure9", config.preset.mark)
+    return write
 
 
 FIGURES: dict[str, Write] = {
@@ -76,7 +71,7 @@ FIGURES: dict[str, Write] = {
     "figure6": accuracies.draw_figure_6,
     "figure7": _images("figure7"),
     "figure8": _images("figure8"),
-    "figure9": _votes,
+    "figure9": _drawn("figure9", votes.draw_collected),
     "figure10": _images("figure10"),
     "figure11": _images("figure11"),
     "figure13": sampling.draw_figure_13,
@@ -88,8 +83,8 @@ FIGURES: dict[str, Write] = {
     "figure19": _images("figure19"),
     "figure20": _images("figure20"),
     "features": features.draw_features,
-    "losses": _losses,
-    "inference": _inference,
+    "losses": _drawn("losses", losses.draw),
+    "inference": _drawn("inference", inference.draw),
 }
 """What draws each figure of a preset into a folder, and returns the files."""
 
