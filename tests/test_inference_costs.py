@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 import pytest
 from synthetic import write_scores
 from typer.testing import CliRunner
@@ -16,8 +17,9 @@ from spsr.evaluation import inference_costs
 from spsr.evaluation.inference_costs import measure_inference, read_inference
 from spsr.models.flops import forward_flops
 from spsr.models.inference_cost import NetworkCost, cost_of
-from spsr.reporting.figures import catalogue
+from spsr.reporting.figures import catalogue, inference
 from spsr.reporting.figures.inference import tradeoffs
+from spsr.reporting.figures.style import style
 from spsr.reporting.report.page import make_report
 
 SIZE = {"features": 4, "blocks": 1, "growth": 4}
@@ -86,3 +88,20 @@ def test_list_record_figure_and_report_show_what_was_measured(toy: Config, asked
     toy.layout.inference.write_text("[{}]", encoding="utf-8")
     with pytest.raises(InputError, match=r"inference\.json: holds no costs of inference; run"):
         read_inference(toy)
+
+
+def test_names_of_networks_alike_in_time_and_quality_do_not_cover_each_other(
+    toy: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the demo's networks are."""
+    alike = {"edsr": (0.28, 0.321), "frsr": (0.287, 0.333), "rcan": (0.287, 0.338), "srresnet": (0.423, 0.362)}
+    alike |= {"rrdb": (0.673, 0.3705), "sftgan": (0.69, 0.3725), "bicubic": (0.019, 0.373), "spsr_g": (6.76, 0.38)}
+    rows = [(name, name, *measured) for name, measured in alike.items()]
+    columns = ["method", "network", "seconds", "lpips"]
+    monkeypatch.setattr(inference, "tradeoffs", lambda config: pd.DataFrame(rows, columns=columns))
+    with style():
+        figure = inference.draw(toy)
+        figure.draw_without_rendering()
+        boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == len(alike)
+    assert not [one for number, one in enumerate(boxes) if any(one.overlaps(other) for other in boxes[:number])]

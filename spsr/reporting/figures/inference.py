@@ -2,6 +2,7 @@
 
 import math
 import statistics
+from itertools import cycle
 
 import pandas as pd
 import seaborn as sns
@@ -31,7 +32,10 @@ def tradeoffs(config: Config) -> pd.DataFrame:
 
 
 def draw(config: Config) -> Figure:
-    """A point for each method; of those with one network, which take one time, the best is named."""
+    """A point for each method; of those with one network, which take one time, the best is named.
+
+    Names stand right and left of their points in turn, from the best up: those of neighbours would cover each other.
+    """
     data = tradeoffs(config)
     if data.empty:
         raise InputError(f"{config.layout.inference}: nothing to show yet; run `spsr methods --inference`")
@@ -41,9 +45,12 @@ def draw(config: Config) -> Figure:
         data, x="seconds", y="lpips", hue="network", palette=sns.color_palette(PALETTE, data["network"].nunique()),
         s=18, linewidth=0, ax=axes,
     )  # fmt: skip
-    for row in data.loc[data.groupby(["network", "seconds"])["lpips"].idxmin()].itertuples():
-        name = title_of(config, str(row.method), True)
-        axes.annotate(name, (row.seconds, row.lpips), (3, -3), textcoords="offset points", fontsize=5, va="top")
+    best = data.loc[data.groupby(["network", "seconds"])["lpips"].idxmin()].sort_values("lpips")
+    for row, (side, alignment) in zip(best.itertuples(), cycle([(3, "left"), (-3, "right")]), strict=False):
+        axes.annotate(
+            title_of(config, str(row.method), True), (row.seconds, row.lpips), (side, -3), textcoords="offset points",
+            fontsize=5, ha=alignment, va="top",
+        )  # fmt: skip
     axes.set(xscale="log", xlabel=f"seconds for an LR image of {SIDE}×{SIDE}", ylabel="LPIPS, lower is better")
     axes.margins(x=0.15, y=0.12)
     axes.legend(title=None, frameon=False, loc="upper left", bbox_to_anchor=(1, 1), handletextpad=0.1)
