@@ -158,8 +158,16 @@ def test_layouts_are_those_of_the_paper(toy: Config) -> None:
         "Dataset", "Metric", "", "SPSR-P-h", "SPSR-P-v", "SPSR-P-c"
     ]  # fmt: skip
     down = text(toy, "table2", "md").splitlines()
-    assert [cell.strip() for cell in down[2].split("|")[1:5]] == ["Method", "", "Set14 LPIPS", "Set14 PSNR"]
+    assert [cell.strip() for cell in down[2].split("|")[1:5]] == ["Method", "", "Set14 LPIPS ↓", "Set14 PSNR (dB) ↑"]
     assert down[4].startswith("| ESRGAN")
+
+
+@pytest.mark.parametrize(("suffix", "lower"), [("md", "LPIPS ↓"), ("tex", r"LPIPS $\downarrow$"), ("html", "LPIPS ↓")])
+@pytest.mark.parametrize("name", ["table2", "table5"])
+def test_heads_say_the_unit_and_which_direction_is_better(toy: Config, name: str, suffix: str, lower: str) -> None:
+    shown = text(toy, name, suffix)
+    assert lower in shown
+    assert "PSNR (dB) " in shown
 
 
 def test_a_foreign_row_is_shown_without_a_paper_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,6 +240,7 @@ def test_an_interval_over_seeds_and_images_is_wider_than_over_the_images_of_one_
     ("plain", "expected"),
     [
         ("γ = 10⁻²", r"$\gamma$ = 10$^{-2}$"),
+        ("PSNR (dB) ↑", r"PSNR (dB) $\uparrow$"),
         ("a_b & 5 % #1 {x} ~ ^ $", r"a\_b \& 5 \% \#1 \{x\} \textasciitilde{} \textasciicircum{} \$"),
         ("C:\\dir", r"C:\textbackslash{}dir"),
     ],

@@ -57,7 +57,7 @@ def grid(filled: FilledTable, decorate: Callable[[Cell, Kind, str], str], escape
                 line(
                     kind,
                     [filled.cells[method, dataset, metric] for method in table.methods],
-                    [dataset, metric_of(metric).title] if kind == "ours" else ["", ""],
+                    [dataset, metric_of(metric).head] if kind == "ours" else ["", ""],
                 )
                 for metric in table.metrics
                 for kind in KINDS
@@ -65,7 +65,7 @@ def grid(filled: FilledTable, decorate: Callable[[Cell, Kind, str], str], escape
             for dataset in table.datasets
         ]
         return Grid([escape(title) for title in header], 3, groups)
-    header = ["Method", "", *(f"{dataset} {metric_of(metric).title}" for dataset, metric in columns)]
+    header = ["Method", "", *(f"{dataset} {metric_of(metric).head}" for dataset, metric in columns)]
     groups = [
         [
             line(

@@ -25,6 +25,8 @@ _ESCAPES = {
     "γ": r"$\gamma$",
     "λ": r"$\lambda$",
     "Δ": r"$\Delta$",
+    "↑": r"$\uparrow$",
+    "↓": r"$\downarrow$",
     "×": r"$\times$",
     "±": r"$\pm$",
     "−": r"$-$",

@@ -56,5 +56,4 @@ def _marking(filled: FilledTable, best: str, second: str) -> str:
     text = f"{marks}, among our numbers and among the paper's"
     if filled.table.unranked:
         text += f" (not ranked: {', '.join(filled.titles[name] for name in filled.table.unranked)})"
-    falling = [metric.title for metric in map(metric_of, filled.table.metrics) if metric.lower_is_better]
-    return f"{text}. {', '.join(falling)}: lower is better" if falling else text
+    return text

@@ -15,7 +15,7 @@ def to_terminal(filled: FilledTable) -> Table:
     """Rows of methods, a column a dataset; the best numbers are bold and end with `*`."""
     declared = filled.table
     metrics = declared.metrics[:_SHOWN]
-    heading = " / ".join(metric_of(name).title for name in metrics)
+    heading = " / ".join(metric_of(name).head for name in metrics)
     marked = f". {filled.mark[0].upper()}{filled.mark[1:]}" if filled.mark else ""
     table = Table(
         title=f"{filled.heading}: {heading}",
