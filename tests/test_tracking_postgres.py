@@ -12,15 +12,19 @@ from spsr.tracking import live
 from spsr.tracking import track as tracking
 from spsr.tracking.experiment import all_runs
 
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.skipif(postgres_programs() is None, reason="no PostgreSQL (apt-get install postgresql)"),
+]
+
 RUN, SEEDS = "spsr_g_wo_gb", range(8)
 
 
 def test_eight_trainings_log_beside_an_import_into_postgresql_and_each_point_is_there_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("psycopg2", reason="needs psycopg2 (pip install psycopg2-binary)")
-    if (programs := postgres_programs()) is None:
-        pytest.skip("no PostgreSQL (apt-get install postgresql)")
+    programs = postgres_programs()
+    assert programs is not None
     monkeypatch.chdir(tmp_path)
     config = toy_config(tmp_path, preset="postgres", seeds=list(SEEDS))
     write_results(config, ("bicubic", "rrdb"))
