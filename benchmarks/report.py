@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -57,7 +59,7 @@ def link(source: Path, target: Path) -> None:
 def fill(config: Config) -> int:
     """Write the results; the number of runs."""
     layout, random = config.layout, np.random.default_rng(0)
-    names = {dataset: [f"img_{i:03d}" for i in range(count)] for dataset, (count, _) in IMAGES.items()}
+    names = names_of_images()
     for dataset, (_, (width, height)) in IMAGES.items():
         for number, name in enumerate(names[dataset]):
             write_png(layout.benchmark(dataset) / "HR" / f"{name}.png", picture(width, height, number))
@@ -67,10 +69,7 @@ def fill(config: Config) -> int:
         for seed in config.seeds(method):
             runs += 1
             for dataset, images in names.items():
-                scores = random.uniform((0.1, 20, 0.6, 0.6), (0.4, 32, 0.9, 0.9), (len(images), 4))
-                frame = pd.DataFrame(scores, columns=list(COLUMNS[1:]))
-                frame.insert(0, "image", images)
-                write_csv(frame, layout.scores(method, seed, dataset))
+                fill_scores(layout.scores(method, seed, dataset), images, random)
                 for name in images:
                     original = layout.benchmark(dataset) / "HR" / f"{name}.png"
                     link(original, layout.images(method, seed, dataset) / f"{name}.png")
@@ -78,6 +77,19 @@ def fill(config: Config) -> int:
             if config.method(method).source == "trained":
                 fill_run(config, method, seed)
     return runs
+
+
+def names_of_images() -> dict[str, list[str]]:
+    """Of each benchmark."""
+    return {dataset: [f"img_{i:03d}" for i in range(count)] for dataset, (count, _) in IMAGES.items()}
+
+
+def fill_scores(file: Path, images: list[str], random: np.random.Generator) -> None:
+    """A file of scores of these images."""
+    scores = random.uniform((0.1, 20, 0.6, 0.6), (0.4, 32, 0.9, 0.9), (len(images), 4))
+    frame = pd.DataFrame(scores, columns=list(COLUMNS[1:]))
+    frame.insert(0, "image", images)
+    write_csv(frame, file)
 
 
 def fill_run(config: Config, method: str, seed: int) -> None:
@@ -107,6 +119,15 @@ def measured(command: list[str]) -> dict[str, float]:
     }
 
 
+@contextmanager
+def empty_paper() -> Iterator[Config]:
+    """The preset of the paper in a temporary folder, which is the current one."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        os.environ["SPSR_RESOURCES"] = f"{folder}/resources"
+        yield load(CONFIGS / "paper.yaml")
+
+
 def opened(page: Path) -> float:
     """Seconds until the browser's load event, by the page's own clock."""
     script = (
@@ -123,10 +144,7 @@ def opened(page: Path) -> float:
 def main(out: Annotated[Path, typer.Option(help="Where to write what was measured.")]) -> None:
     """Measure, and write the numbers as JSON."""
     out = out.resolve()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        os.environ["SPSR_RESOURCES"] = f"{folder}/resources"
-        config = load(CONFIGS / "paper.yaml")
+    with empty_paper() as config:
         runs = fill(config)
         preset = ["--configfile", str(config.path)]
         record: dict[str, object] = {

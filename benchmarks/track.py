@@ -14,7 +14,6 @@ import os
 import platform
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
@@ -22,14 +21,12 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import pandas as pd
 import sqlalchemy
 import typer
-from report import IMAGES, LINES, fill_run, link, measured, picture
+from report import IMAGES, LINES, empty_paper, fill_run, fill_scores, link, measured, names_of_images, picture
 from servers import mlflow_server, postgres, postgres_programs
 
-from spsr.config import CONFIGS, Config, load
-from spsr.evaluation.score_files import COLUMNS, write_csv
+from spsr.config import Config
 from spsr.files import write_text
 from spsr.images import write_png
 from spsr.tracking.experiment import database
@@ -47,11 +44,8 @@ def fill(config: Config) -> int:
     for method in config.methods:
         for seed in config.seeds(method):
             runs += 1
-            for dataset, (count, _) in IMAGES.items():
-                scores = random.uniform((0.1, 20, 0.6, 0.6), (0.4, 32, 0.9, 0.9), (count, 4))
-                frame = pd.DataFrame(scores, columns=list(COLUMNS[1:]))
-                frame.insert(0, "image", [f"img_{i:03d}" for i in range(count)])
-                write_csv(frame, config.layout.scores(method, seed, dataset))
+            for dataset, images in names_of_images().items():
+                fill_scores(config.layout.scores(method, seed, dataset), images, random)
                 if dataset in SAMPLES:
                     link(Path(f"{dataset}.png"), config.layout.images(method, seed, dataset) / "img_000.png")
             if config.method(method).source == "trained":
@@ -135,10 +129,7 @@ def main(
 ) -> None:
     """Measure, and write the numbers as JSON."""
     out = out.resolve()
-    with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
-        os.environ["SPSR_RESOURCES"] = f"{folder}/resources"
-        config = load(CONFIGS / "paper.yaml")
+    with empty_paper() as config:
         command = [sys.executable, "-m", "spsr", "track", "--configfile", str(config.path)]
         record: dict[str, object] = {
             "machine": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
@@ -154,7 +145,7 @@ def main(
                 if programs is None:
                     raise SystemExit("no PostgreSQL here; apt-get install postgresql")
                 store, beside = servers.enter_context(postgres(programs)), logging_live(config)
-                os.environ["MLFLOW_TRACKING_URI"] = servers.enter_context(mlflow_server(Path(folder), store))
+                os.environ["MLFLOW_TRACKING_URI"] = servers.enter_context(mlflow_server(Path.cwd(), store))
             with beside:
                 record["import"] = measured(command) | stored(store)
             if on_postgres:

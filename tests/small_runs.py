@@ -149,7 +149,9 @@ def command(config: Config, name: str, out: Path, slow_writing: float = 0.0) -> 
 
 
 def small_schedules(**settings: Any) -> dict[str, dict[str, Any]]:
-    """Every schedule of the quick preset with the same settings and the smallest patch that its networks allow."""
+    """Every schedule of the quick preset, with the same settings and the smallest patch and batch that is allowed."""
     patches = {"contrastive": 96, "jigsaw": 84, "spsr_vgg": 64, "spsr_resnet": 64}
     common = {"batch": 2, "learning_rate": 1e-3, **settings}
-    return {name: {"patch": patches.get(name, 32), **common} for name in load().preset.schedules}
+    schedules = {name: {"patch": patches.get(name, 32), **common} for name in load().preset.schedules}
+    schedules["naturalness"]["batch"] = 4
+    return schedules

@@ -9,7 +9,8 @@ from synthetic import toy_config
 
 from spsr.config import Config
 from spsr.files import read_lines
-from spsr.results.status import duration, read_progress, summary, whereabouts
+from spsr.progress import duration
+from spsr.results.status import read_progress, summary, whereabouts
 
 NOW = 1_000_000.0
 STEP = TypeAdapter(dict[str, int])

@@ -20,6 +20,7 @@ from spsr.planning.gantt import draw_gantt
 from spsr.planning.jobs import Job, ledger_rate, list_jobs, of_table
 from spsr.planning.rehearsal import sustained_tflops
 from spsr.planning.timeline import Timeline, as_data, hours, schedule_jobs
+from spsr.progress import duration
 from spsr.training.process import set_up
 
 ASSUMED_TFLOPS = {"fp32": 75.0, "bf16": 200.0}
@@ -95,14 +96,6 @@ def _measured(config: Config, job: Job) -> float:
     return sustained_tflops(config, job.name, set_up(config.preset.compute, 0), 60)
 
 
-def _time(hours: float) -> str:
-    if hours >= 72:
-        return f"{hours / 24:.1f} d"
-    if hours >= 1:
-        return f"{hours:.1f} h"
-    return f"{hours * 60:.1f} min" if hours * 60 >= 1 else f"{hours * 3600:.0f} s"
-
-
 def _flops(flops: float) -> str:
     for unit, size in (("EFLOP", 1e18), ("PFLOP", 1e15), ("TFLOP", 1e12)):
         if flops >= size:
@@ -132,7 +125,7 @@ def _show(
             job.name,
             str(sum(other.name == job.name for other in jobs)),
             _flops(job.flops),
-            _time(hours(job.flops, rate)),
+            duration(3600 * hours(job.flops, rate)),
             _bytes(job.memory),
             ", ".join(name for name, _ in job.needs),
             " ".join(name.removeprefix("table") for name in job.tables),
@@ -146,14 +139,14 @@ def _show(
             own = of_table(jobs, name)
             work = sum(job.flops for job in own)
             alone = schedule_jobs(own, gpus, rate).hours
-            totals.add_row(name, str(len(own)), _flops(work), f"{hours(work, rate):.3g}", _time(alone))
+            totals.add_row(name, str(len(own)), _flops(work), f"{hours(work, rate):.3g}", duration(3600 * alone))
         console.print(totals)
     data = as_data(jobs, timeline, gpus, rate)
     chain = " → ".join(name for name, _ in timeline.critical)
     console.print(
         f"{len(jobs)} trainings, {_flops(data['flops'])}, {data['device_hours']:.3g} GPU-hours at "
         f"{rate:.3g} TFLOP/s ({source})\n"
-        f"on {gpus} GPU{'s' * (gpus > 1)}: {_time(timeline.hours)}; critical path: {chain}\n"
+        f"on {gpus} GPU{'s' * (gpus > 1)}: {duration(3600 * timeline.hours)}; critical path: {chain}\n"
         f"disk: {_bytes(data['disk'])} when finished, and up to {_bytes(data['disk_while_running'])} of checkpoints\n"
         "Memory is what parameters, Adam and autograd hold in fp32. Evaluation and probes are not counted.",
         soft_wrap=True,

@@ -9,7 +9,8 @@ from spsr.cli.options import Configfile
 from spsr.cli.terminal import terminal
 from spsr.config import load
 from spsr.pipeline import Pipeline
-from spsr.results.status import duration, read_progress, summary, whereabouts
+from spsr.progress import duration
+from spsr.results.status import read_progress, summary, whereabouts
 
 
 def status(

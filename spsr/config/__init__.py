@@ -1,7 +1,8 @@
 """Typed, strict configuration: presets, methods, extractors and tables."""
 
-from spsr.config.config import CONFIGS, Config, load
+from spsr.config.config import CONFIGS, Config
 from spsr.config.layout import Layout, resources
+from spsr.config.loading import load
 from spsr.config.method import Losses, Method, Term
 from spsr.config.settings import Compute, Extractor, Perceptual, Probe, Recipe, Schedule
 from spsr.config.table import Table

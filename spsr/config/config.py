@@ -5,23 +5,17 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from spsr.config.inheritance import read_methods
 from spsr.config.layout import Layout
 from spsr.config.method import Method
-from spsr.config.patches import check_patches
 from spsr.config.preset import Preset
-from spsr.config.references import check_extractors, check_methods, check_preset, check_tables, check_trained, find
+from spsr.config.references import find
 from spsr.config.settings import MAP_WEIGHTS, NATURALNESS, Extractor, Judge, Recipe, Schedule
-from spsr.config.strict import validate, validate_all
 from spsr.config.table import Table
 from spsr.config.training_settings import TrainingSettings
-from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 
 CONFIGS = (Path(__file__).resolve().parents[1] / "configs").resolve()
 """Folder of everything that is declared: in a checkout the link `spsr/configs` leads to it, a wheel holds it there."""
-
-DEFAULT_PRESET = CONFIGS / "quick.yaml"
 
 
 @dataclass(frozen=True)
@@ -154,45 +148,3 @@ class Config:
             discriminator=self.size("discriminator") if recipe else {},
             extractor_weights=self.extractor_weights(looked_through) if looked_through else None,
         )
-
-
-def _beside(path: Path, name: str) -> Path:
-    return path.parent / name if (path.parent / name).is_file() else CONFIGS / name
-
-
-def load(path: Path | str | None = None) -> Config:
-    """The configuration of a preset file; the quick preset if none is named.
-
-    `methods.yaml`, `extractors.yaml` and `tables.yaml` are taken from the preset's own folder where they exist
-    there, else from the repository's `configs/`. Anything wrong is an `InputError` with file, line and remedy.
-    """
-    path = Path(path) if path is not None else DEFAULT_PRESET
-    source = Source(path)
-    preset = validate(Preset, source.data, source)
-    methods_source = Source(_beside(path, "methods.yaml"))
-    extractors_source = Source(_beside(path, "extractors.yaml"))
-    tables_source = Source(_beside(path, "tables.yaml"))
-    methods = read_methods(methods_source)
-    extractors = validate_all(Extractor, extractors_source)
-    tables = validate_all(Table, tables_source)
-    check_preset(source, preset, methods, extractors, tables)
-    check_methods(methods_source, methods, extractors)
-    for name in preset.schedules.keys() & methods.keys():
-        methods[name] = methods[name].model_copy(update={"schedule": name})
-    check_extractors(extractors_source, extractors)
-    for name, weights in preset.released.items():
-        update = {"source": "released", "weights": weights, "init_from": None}
-        methods[name] = methods[name].model_copy(update=update)
-    for name, foreign in preset.results.items():
-        methods[name] = Method(
-            title=foreign.name,
-            source="foreign",
-            images=foreign.from_images,
-            checkpoint=foreign.from_checkpoint,
-        )
-        for key in foreign.tables:
-            tables[key] = tables[key].model_copy(update={"methods": (*tables[key].methods, name)})
-    check_tables(tables_source, tables, methods)
-    check_trained(methods_source, path, preset, methods)
-    check_patches(source, preset, methods, extractors, tables)
-    return Config(path, preset, methods, extractors, tables)

@@ -1,11 +1,10 @@
-"""Which sides of training patches the networks take, so that another is refused before anything is computed."""
+"""Which training patches and batches the networks take, so that others are refused before anything is computed."""
 
 from collections.abc import Iterator, Mapping
 
+from spsr.config.config import Config
 from spsr.config.method import Method
-from spsr.config.preset import Preset
-from spsr.config.settings import Extractor, Schedule
-from spsr.config.table import Table
+from spsr.config.settings import NATURALNESS, Extractor, Schedule
 from spsr.config.yaml_source import Place, Source
 from spsr.errors import InputError
 
@@ -18,19 +17,13 @@ _LEAST = {"contrastive": 96, "jigsaw": 64}
 _DIVISOR = 16
 """Of the sides that NatSR's judge and SFTGAN's discriminator take."""
 
+_QUARTERS = 4
+"""A batch of the judge is divided into so many equal parts."""
 
-def check_patches(
-    source: Source,
-    preset: Preset,
-    methods: Mapping[str, Method],
-    extractors: Mapping[str, Extractor],
-    tables: Mapping[str, Table],
-) -> None:
-    """`InputError` if a patch is none for its task, or for a discriminator of a method in the preset's tables.
 
-    Args:
-        methods: those that the tables show among them, each with its schedule in the preset.
-    """
+def check_patches(source: Source, config: Config) -> None:
+    """`InputError` if a patch or batch is none for its task, or for a discriminator of a method in the tables."""
+    preset = config.preset
     heads = {"contrastive": preset.probe.contrastive, "jigsaw": preset.probe.jigsaw} if preset.probe else {}
     for task, least in _LEAST.items():
         trainings: list[tuple[Place, Schedule | None]] = [
@@ -40,14 +33,17 @@ def check_patches(
         for place, schedule in trainings:
             if schedule is not None and schedule.patch < least:
                 _refuse(source, place, schedule, f"has no place for a sample of this task; give {least} or more")
-    judge = preset.schedules.get("naturalness")
+    judge, place = preset.schedules.get("naturalness"), ("schedules", "naturalness")
     if judge is not None and judge.patch % _DIVISOR:
-        _refuse(source, ("schedules", "naturalness"), judge, f"is no multiple of {_DIVISOR}, as the judge needs it")
-    for name in dict.fromkeys(name for table in preset.tables for name in tables[table].methods):
-        method = methods[name]
+        _refuse(source, place, judge, f"is no multiple of {_DIVISOR}, as the judge needs it")
+    if judge is not None and judge.batch % _QUARTERS:
+        where = f"{source.where((*place, 'batch'))}: schedules.naturalness.batch"
+        raise InputError(f"{where}: {judge.batch} is no multiple of {_QUARTERS}, as the judge ({NATURALNESS}) needs it")
+    for name in dict.fromkeys(name for table in preset.tables for name in config.table(table).methods):
+        method = config.method(name)
         if method.source == "trained" and (preset.only is None or name in preset.only):
-            schedule = preset.schedules[method.schedule]
-            for problem in _problems(name, method, schedule.patch, extractors):
+            schedule = config.schedule(method.schedule)
+            for problem in _problems(name, method, schedule.patch, config.extractors):
                 _refuse(source, ("schedules", method.schedule), schedule, problem)
 
 

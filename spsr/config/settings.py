@@ -170,7 +170,7 @@ class Naturalness(Strict):
     """
 
     validate_every: int = Field(default=100, ge=1)
-    validation_patches: int = Field(default=200, ge=2)
+    validation_patches: int = Field(default=200, ge=2, multiple_of=2)
 
 
 class Extractor(Strict):

@@ -7,6 +7,7 @@ from statistics import median
 from typing import Literal
 
 from spsr.config import Config
+from spsr.progress import duration
 
 State = Literal["finished", "training", "stopped", "waiting"]
 _READINGS = 5
@@ -88,11 +89,3 @@ def whereabouts(config: Config) -> list[tuple[str, str, bool]]:
         ("report", str(layout.report), layout.report.is_file()),
         ("MLflow", f"spsr ui{option}", (layout.tracking / "imported").is_file()),
     ]
-
-
-def duration(seconds: float) -> str:
-    """`45 s`, `12 min`, `8.5 h` or `3.2 days`."""
-    for limit, unit, text in ((90, 1, "{:.0f} s"), (5400, 60, "{:.0f} min"), (48 * 3600, 3600, "{:.1f} h")):
-        if seconds < limit:
-            return text.format(seconds / unit)
-    return f"{seconds / 86400:.1f} days"

@@ -203,14 +203,9 @@ def naturalness_task(config: Config, pack: Pack, seed: int, device: torch.device
     """The training of a fresh discriminator; every tenth training image is held out for its validation.
 
     Raises:
-        InputError: there is but one image, or the schedule's batch or patch do not fit.
+        InputError: there is but one image.
     """
     schedule, settings = config.schedule("naturalness"), config.preset.naturalness
-    if schedule.batch % 4 or schedule.patch % 16 or settings.validation_patches % 2:
-        raise InputError(
-            f"{config.path}: naturalness: batch {schedule.batch}, patch {schedule.patch} and "
-            f"{settings.validation_patches} validation patches must be multiples of 4, 16 and 2"
-        )
     if len(pack.names) < 2:
         raise InputError(f"{config.path}: naturalness: one image leaves none for validation; give more training images")
     held_out = frozenset(range(0, len(pack.names), HELD_OUT))

@@ -239,6 +239,8 @@ REFUSED = [
     ("schedules", "spsr_vgg", SCHEDULE | {"patch": 32}, "give 64, 128 or"),
     ("schedules", "sftgan", SCHEDULE | {"patch": 24}, "multiple of 16"),
     ("schedules", "naturalness", SCHEDULE | {"patch": 40}, "multiple of 16"),
+    ("schedules", "naturalness", SCHEDULE | {"batch": 6}, "6 is no multiple of 4"),
+    ("preset", "naturalness", {"validation_patches": 5}, "multiple of 2"),
     ("schedules", "jigsaw", SCHEDULE | {"patch": 60}, "64 or more"),
     ("preset", "figures", ["figure77"], "did you mean 'figure7'"),
     ("preset", "data", {"train": {"scikit_image": ["rockets"]}, "benchmarks": {}}, "did you mean 'rocket'"),

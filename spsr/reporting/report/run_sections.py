@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 
 from spsr.config import Config
+from spsr.progress import duration
 from spsr.results.costs import run_cost
 from spsr.results.runs import Run
-from spsr.results.status import duration
 
 
 def run_section(config: Config, run: Run) -> dict[str, Any]:

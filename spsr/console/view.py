@@ -1,7 +1,4 @@
-"""What a run of the workflow shows: on a terminal one view of all jobs, elsewhere a line a finished job.
-
-Snakemake's own log under `.snakemake/log` keeps everything else.
-"""
+"""On a terminal one view of all jobs, elsewhere a line a finished job."""
 
 import logging
 import re
@@ -14,13 +11,14 @@ from typing import Any
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from spsr.console.dry_run import table_of, why
+from spsr.progress import duration
+
 _LINES_OF_LOG = 12
 _RUNNING_SHOWN = 8
-_NAMES_SHOWN = 60
 _CHATTER = (
     "Select jobs to execute",
     "Assuming unrestricted shared filesystem",
@@ -43,38 +41,6 @@ _CHATTER = (
     "Would remove temporary",
 )
 """How messages begin that say nothing to a person who waits for the jobs."""
-
-_REASONS = {
-    "Missing output files": "not there yet",
-    "Incomplete": "left unfinished",
-    "Input files updated by another job": "after another",
-    "Updated input files": "newer input",
-    "Set of input files has changed": "other inputs",
-    "Params have changed": "other settings",
-    "Forced execution": "asked for",
-    "Code has changed": "other code",
-}
-"""How Snakemake's reasons for a job begin, and what the table of a dry run says instead."""
-
-
-def take_over(logger: logging.Logger, settings: Any) -> None:
-    """Put this view in the place of Snakemake's own terminal output.
-
-    What was asked for instead stays as it is: a logger plug-in, `--quiet`, `--verbose`, `--printshellcmds` or
-    `--debug-dag`; so does the log file.
-
-    Args:
-        logger: Snakemake's.
-        settings: Snakemake's settings of its output.
-    """
-    if settings.quiet or settings.verbose or settings.printshellcmds or settings.debug_dag:
-        return
-    for handler in list(logger.handlers):
-        if handler.name == "DefaultStreamHandler":
-            logger.removeHandler(handler)
-            logger.addHandler(
-                WorkflowView(Console(stderr=True, highlight=False, markup=False, emoji=False), dry_run=settings.dryrun)
-            )
 
 
 @dataclass
@@ -136,7 +102,7 @@ class WorkflowView(logging.Handler):
         """End the view; a dry run prints its table of jobs now."""
         self._live.stop()
         if self._dry_run and self._listed:
-            self._console.print(self._dry_run_table())
+            self._console.print(table_of(self._listed))
             self._listed = {}
         super().close()
 
@@ -152,7 +118,7 @@ class WorkflowView(logging.Handler):
         title = " ".join(filter(None, (rule, name, seed)))
         self._running[record.jobid] = _Job(title, rule, [str(log) for log in record.log or ()])
         if rule != "all":
-            self._listed.setdefault((rule, _why(str(record.reason))), []).append(name)
+            self._listed.setdefault((rule, why(str(record.reason))), []).append(name)
 
     def _job_finished(self, record: Any) -> None:
         job = self._running.pop(record.job_id, None)
@@ -163,7 +129,7 @@ class WorkflowView(logging.Handler):
         done = sum(map(len, self._seconds.values()))
         self._bar.update(self._jobs, completed=done, left=self._left())
         if not self._console.is_terminal and job.rule != "all":
-            self._console.print(f"{done}/{self._planned.total()} {job.title}: {_span(seconds)}", soft_wrap=True)
+            self._console.print(f"{done}/{self._planned.total()} {job.title}: {duration(seconds)}", soft_wrap=True)
 
     def _job_error(self, record: Any) -> None:
         job = self._running.pop(record.jobid, None)
@@ -196,44 +162,15 @@ class WorkflowView(logging.Handler):
             of_rule = self._seconds.get(rule, [])
             mean = sum(of_rule) / len(of_rule) if of_rule else usual
             left += mean * max(0, planned - len(of_rule))
-        return f"about {_span(left / at_once)} left"
+        return f"about {duration(left / at_once)} left"
 
     def _view(self) -> Group:
         now = time.monotonic()
         running = list(self._running.values())
-        lines = [Text(f"  {job.title}  {_span(now - job.began)}", style="dim") for job in running[:_RUNNING_SHOWN]]
+        lines = [Text(f"  {job.title}  {duration(now - job.began)}", style="dim") for job in running[:_RUNNING_SHOWN]]
         if len(running) > _RUNNING_SHOWN:
             lines.append(Text(f"  and {len(running) - _RUNNING_SHOWN} more", style="dim"))
         return Group(self._bar, *lines)
-
-    def _dry_run_table(self) -> Table:
-        table = Table(title="Jobs that would run", title_justify="left")
-        for heading in ("rule", "jobs", "why", "of"):
-            table.add_column(
-                heading, justify="right" if heading == "jobs" else "left", no_wrap=heading in ("rule", "why")
-            )
-        for (rule, why), names in self._listed.items():
-            table.add_row(rule, str(len(names)), why, _abridged(names))
-        table.add_section()
-        table.add_row("in all", str(sum(map(len, self._listed.values()))))
-        return table
-
-
-def _why(reason: str) -> str:
-    """Snakemake's reason for a job in two or three words."""
-    return next((words for beginning, words in _REASONS.items() if reason.startswith(beginning)), "")
-
-
-def _abridged(names: list[str]) -> str:
-    """`rrdb, esrgan (2), …`: names with how many jobs each has, as far as there is room."""
-    counted = Counter(filter(None, names))
-    words = [name if count == 1 else f"{name} ({count})" for name, count in counted.items()]
-    shown: list[str] = []
-    for word in words:
-        if sum(map(len, shown)) + len(word) > _NAMES_SHOWN:
-            return ", ".join([*shown, f"and {len(words) - len(shown)} more"])
-        shown.append(word)
-    return ", ".join(shown)
 
 
 def _end_of(log: Path) -> list[str]:
@@ -243,11 +180,3 @@ def _end_of(log: Path) -> list[str]:
     except OSError:
         return ["(there is no log)"]
     return [line for line in lines if line.strip()][-_LINES_OF_LOG:] or ["(it is empty)"]
-
-
-def _span(seconds: float) -> str:
-    """`12 s`, `3 min 05 s`, `2 h 10 min`."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
