@@ -13,11 +13,11 @@ class InputError(Exception):
 
 @contextmanager
 def naming(place: object) -> Iterator[None]:
-    """Put the place before the message of an `InputError` in this block that does not know it."""
+    """Put the place before the message of an `InputError` or `RunFailed` in this block that does not know it."""
     try:
         yield
-    except InputError as error:
-        raise InputError(f"{place}: {error}") from error
+    except (InputError, RunFailed) as error:
+        raise type(error)(f"{place}: {error}") from error
 
 
 class Stopped(Exception):

@@ -99,15 +99,16 @@ def running(reference: str, *unchanged: Any) -> Iterator[None]:
     """Run code of one's own in this block.
 
     Args:
-        reference: what leads to it.
+        reference: what leads to it; nothing is done about the code of a name that is none.
         unchanged: tensors that it is given and must leave as they are.
 
     Raises:
         OwnCodeFailed: it raises, exits, or changes one of these; one line with file, line and function.
     """
+    if not is_reference(reference):
+        yield
+        return
     versions = [tensor._version for tensor in unchanged]
-    leave = os._exit
-    os._exit = _refuse_exit  # type: ignore[assignment]
     try:
         yield
     except (InputError, OwnCodeFailed, KeyboardInterrupt, MemoryError, Stopped, Terminated):
@@ -116,16 +117,27 @@ def running(reference: str, *unchanged: Any) -> Iterator[None]:
         if type(error).__name__ == "OutOfMemoryError":
             raise
         raise OwnCodeFailed(f"'{reference}': {_place(error, reference)}: {_one_line(error)}; correct it") from error
-    finally:
-        os._exit = leave
     if versions != [tensor._version for tensor in unchanged]:
         raise OwnCodeFailed(
             f"'{reference}': changes its input in place, which others use too; work on a copy (`.clone()`)"
         )
 
 
-def _refuse_exit(code: int) -> NoReturn:
-    raise SystemExit(f"os._exit({code})")
+@contextmanager
+def exits_seen() -> Iterator[None]:
+    """In this block `os._exit`, which nobody else could see, raises `SystemExit`; in children it is what it was."""
+    leave, process = os._exit, os.getpid()
+
+    def exit_seen(code: int) -> NoReturn:
+        if os.getpid() != process:
+            leave(code)
+        raise SystemExit(f"os._exit({code})")
+
+    os._exit = exit_seen  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        os._exit = leave
 
 
 def _place(error: BaseException, reference: str) -> str:

@@ -1,18 +1,25 @@
 """Archives and packages are read without trusting them."""
 
+import gzip
 import hashlib
 import io
+import shutil
 import sys
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from spsr.cli.failures import one_line
+from spsr.data.fetching import archives
 from spsr.data.fetching.archives import extract, read_member
 from spsr.data.fetching.packages import download_member
+from spsr.data.fetching.sources import obtain
 from spsr.data.hashing import SourceError
-from spsr.data.registry import PipSource
+from spsr.data.registry import PipSource, UrlSource
+from spsr.errors import InputError
 
 
 def tar_of(path: Path, *entries: tarfile.TarInfo, mode: str = "w:gz") -> Path:
@@ -69,6 +76,133 @@ def test_what_is_no_archive_is_a_reason(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a").write_bytes(content)
     with pytest.raises(SourceError, match="not a readable archive"):
         extract(tmp_path / "a", tmp_path / "out", lambda path: True)
+
+
+def patched(archive: Path, changes: dict[bytes, tuple[int, bytes]]) -> None:
+    """Change bytes behind each of some signatures, in a zip."""
+    content = bytearray(archive.read_bytes())
+    for signature, (offset, new) in changes.items():
+        place = content.index(signature) + offset
+        content[place : place + len(new)] = new
+    archive.write_bytes(content)
+
+
+LOCAL, CENTRAL = b"PK\x03\x04", b"PK\x01\x02"
+
+
+def an_encrypted_zip(path: Path) -> None:
+    patched(zip_of(path, "1.png"), {LOCAL: (6, b"\x01"), CENTRAL: (8, b"\x01")})
+
+
+def a_zip_of_an_unknown_method(path: Path) -> None:
+    patched(zip_of(path, "1.png"), {LOCAL: (8, b"\x63"), CENTRAL: (10, b"\x63")})
+
+
+def a_zip_whose_member_is_larger_than_it_says(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("1.png", bytes(1 << 22))
+    patched(path, {CENTRAL: (24, (100).to_bytes(4, "little"))})
+
+
+def a_zip_of_absurd_size(path: Path) -> None:
+    patched(zip_of(path, "1.png"), {CENTRAL: (24, (0xFFFFFFF0).to_bytes(4, "little"))})
+
+
+def a_zip_bomb(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("1.png", bytes(100 << 20))
+
+
+def a_zip_with_a_torn_directory(path: Path) -> None:
+    patched(zip_of(path, "1.png", "2.png"), {CENTRAL: (0, b"XXXX")})
+
+
+def a_corrupt_xz(path: Path) -> None:
+    content = bytearray(tar_of(path, entry("1.png"), mode="w:xz").read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def a_torn_gz(path: Path) -> None:
+    path.write_bytes(tar_of(path, entry("1.png")).read_bytes()[:-30])
+
+
+def a_tar_bomb(path: Path) -> None:
+    with tarfile.open(path, "w:xz", preset=0) as archive:
+        info = tarfile.TarInfo("1.txt")
+        info.size = 100 << 20
+        archive.addfile(info, io.BytesIO(bytes(info.size)))
+        archive.addfile(tarfile.TarInfo("2.png"))
+
+
+def a_tar_with_a_header_of(claimed: int) -> Callable[[Path], None]:
+    """The name of its member would be so long."""
+
+    def make(path: Path) -> None:
+        info = entry("././@LongLink", tarfile.GNUTYPE_LONGNAME)
+        info.size = claimed
+        path.write_bytes(gzip.compress(info.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20)))
+
+    return make
+
+
+def a_tar_with_an_odd_header(path: Path) -> None:
+    header = bytearray(entry("1.png").tobuf())
+    header[124:136] = b"not a number"
+    path.write_bytes(header + bytes(1024))
+
+
+def more_files_than_any_data_set(path: Path) -> None:
+    zip_of(path, *(f"{number}.png" for number in range(11)))
+
+
+HOSTILE = {
+    make.__name__.replace("_", " "): make
+    for make in (
+        an_encrypted_zip,
+        a_zip_of_an_unknown_method,
+        a_zip_whose_member_is_larger_than_it_says,
+        a_zip_of_absurd_size,
+        a_zip_bomb,
+        a_zip_with_a_torn_directory,
+        a_corrupt_xz,
+        a_torn_gz,
+        a_tar_bomb,
+        a_tar_with_an_odd_header,
+        more_files_than_any_data_set,
+    )
+} | {
+    "a tar with a header that unpacks to 200 MB": a_tar_with_a_header_of(200 << 20),
+    "a tar with a header of 8 GB": a_tar_with_a_header_of(8 << 30),
+    "a path outside": lambda path: zip_of(path, "../1.png"),
+    "a link": lambda path: tar_of(path, entry("1.png", tarfile.SYMTYPE, "/etc/passwd")),
+    "a name with escape codes": lambda path: zip_of(path, "../\x1b[2J\n.png"),
+}
+
+
+@pytest.mark.parametrize("make", HOSTILE.values(), ids=HOSTILE)
+def test_after_a_hostile_archive_comes_the_next(
+    make: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archives, "_MOST_MEMBERS", 10)
+    make(tmp_path / "bad")
+    zip_of(tmp_path / "good", "1.png")
+    sources = [UrlSource(kind="url", url=f"http://127.0.0.1/{name}", sha256=None) for name in ("bad", "good")]
+    monkeypatch.setattr(
+        "spsr.data.fetching.sources.download",
+        lambda url, file, **_: shutil.copyfile(tmp_path / url.rpartition("/")[2], file),
+    )
+    used = []
+
+    def use(file: Path, source: object, digest: str) -> int:
+        used.append(file)
+        return extract(file, tmp_path / f"out{len(used)}", lambda path: path.suffix == ".png")
+
+    assert obtain("it", sources, tmp_path / "file", use) == 1
+    assert len(used) == 2
+    with pytest.raises(InputError, match="/bad: ") as raised:
+        obtain("it", sources[:1], tmp_path / "file", use)
+    assert len(one_line(raised.value)) < 500
 
 
 def test_only_wanted_members_are_written(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from spsr.data.fetching import download as transfers
 from spsr.data.fetching.download import ATTEMPTS, download
 from spsr.data.fetching.sources import obtain
 from spsr.data.hashing import SourceError, check_file
@@ -214,3 +216,76 @@ def test_hash_prefix_size_and_md5_are_checked(tmp_path: Path) -> None:
     for wrong in ({"sha256": "0" * 8}, {"sha256": None, "md5": "0" * 32}, {"sha256": None, "size": 3}):
         with pytest.raises(SourceError):
             check_file(file, **wrong)  # type: ignore[arg-type]
+
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
+
+
+def says(
+    first: bytes, again: bytes = b"", times: int = 1, pause: float = 0.0
+) -> Callable[[BaseHTTPRequestHandler], None]:
+    """Answers with `first`, and then with something again and again."""
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(first)
+        for _ in range(times):
+            handler.wfile.write(again)
+            time.sleep(pause)
+
+    return answer
+
+
+def drips(first: bytes, again: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
+    return says(first, again, times=300, pause=0.02)
+
+
+def endless(first: bytes, again: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
+    return says(first, again, times=1_000_000)
+
+
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+HOSTILE = {
+    "says nothing": drips(b"", b""),
+    "drips its status": drips(b"HTTP/1.1 200 ", b"O"),
+    "drips a header": drips(HEAD + b"X: ", b"x"),
+    "drips headers": drips(HEAD, b"X: x\r\n"),
+    "drips its body": drips(HEAD + b"\r\n", b"x"),
+    "drips the size of a chunk": drips(CHUNKED, b"0"),
+    "drips trailers": drips(CHUNKED + b"0\r\n", b"X: x\r\n"),
+    "asks to go on for ever": endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "status for ever": endless(b"HTTP/1.1 200 ", b"O" * 4096),
+    "a header for ever": endless(HEAD + b"X: ", b"x" * 4096),
+    "headers for ever": endless(HEAD, b"X: x\r\n" * 400),
+    "a body for ever": endless(HEAD + b"\r\n", b"x" * 4096),
+    "chunks for ever": endless(CHUNKED, b"1000\r\n" + b"x" * 4096 + b"\r\n"),
+    "trailers for ever": endless(CHUNKED + b"0\r\n", b"X: x\r\n" * 400),
+    "announces more": says(HEAD + b"Content-Length: 99999999999999999999\r\n\r\n", CONTENT),
+    "announces less": says(HEAD + b"Content-Length: 100\r\n\r\n", CONTENT),
+    "announces less than nothing": says(HEAD + b"Content-Length: -7\r\n\r\n", b"x"),
+    "announces no number": says(HEAD + b"Content-Length: lots\r\n\r\n", b"x"),
+    "announces a number of 5000 digits": says(HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", b"x"),
+    "a chunk of a negative size": says(CHUNKED + b"-5\r\n", b"x" * 100),
+    "a part that was not asked for": says(HEAD.replace(b"200 OK", b"206 Part") + b"Content-Range: bytes 7-9/3\r\n\r\n"),
+    "leads to itself": says(b"HTTP/1.1 302 Round\r\nLocation: /bad\r\nContent-Length: 0\r\n\r\n"),
+    "leads to a file of this machine": says(b"HTTP/1.1 302 In\r\nLocation: file:///etc/passwd\r\n\r\n"),
+    "leads to no address": says(b"HTTP/1.1 302 Out\r\nLocation: http://[/\r\n\r\n"),
+    "leads nowhere": says(b"HTTP/1.1 302 Out\r\n\r\n"),
+    "a status with escape codes": says(b"HTTP/1.1 404 \x1b[2J\x1b[31mall\x07 is well\r\nContent-Length: 0\r\n\r\n"),
+    "a status that is no number": says(b"HTTP/1.1 abc OK\r\n\r\n"),
+    "no HTTP": says(b"\x1b[2J\x00\xff" * 100 + b"\r\n\r\n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", HOSTILE.values(), ids=HOSTILE)
+def test_after_a_hostile_server_comes_the_next(
+    server: Server, tmp_path: Path, answer: Callable[[BaseHTTPRequestHandler], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit, value in {"GRACE": 0.2, "_LOOK": 0.02, "MOST_BYTES": 2 * len(CONTENT)}.items():
+        monkeypatch.setattr(transfers, limit, value)
+    bad, good = source(server.url("/bad", answer)), source(server.url("/good", whole))
+    assert obtain("it", [bad, good], tmp_path / "file", keep, backoff=0.001) == CONTENT
+    with pytest.raises(InputError, match="/bad: ") as raised:
+        obtain("it", [bad], tmp_path / "file", keep, backoff=0.001)
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 500
+    assert left_in(tmp_path) == []

@@ -21,6 +21,7 @@ from spsr.images import write_png
 from spsr.metrics.dists import WIDTHS, Dists
 from spsr.metrics.measured import metric_of
 from spsr.pipeline import Pipeline
+from spsr.plugins import OwnCodeFailed
 from spsr.reporting.report.page import make_report
 from spsr.reporting.tables.filled import fill
 from spsr.reporting.tables.formats import make_table
@@ -119,7 +120,7 @@ def test_the_graph_fetches_what_metrics_read_and_scores_again_when_they_change(p
     [
         ("own/metrics.py:picture", "returned ndarray of shape (96, 96, 3); return one number"),
         ("own/metrics.py:undefined", "returned nan, which would count as not measured"),
-        ("own/metrics.py:faulty", "fails: ZeroDivisionError"),
+        ("own/metrics.py:faulty", "in faulty: ZeroDivisionError"),
         ("own/metrics.py:nothing", "has no 'nothing'"),
         ("own/other.py:nothing", "no file own/other.py"),
         ("dist", "no metric 'dist'; did you mean 'dists'?"),
@@ -129,7 +130,7 @@ def test_a_metric_that_cannot_be_measured_is_one_line(place: Path, metric: str, 
     for folder in ("sr", "hr"):
         write_png(Path(folder) / "a.png", photograph(0))
     result = CliRunner().invoke(app, ["score", "sr", "hr", "--lpips", "none", "--metric", metric])
-    assert isinstance(result.exception, InputError)
+    assert isinstance(result.exception, InputError | OwnCodeFailed)
     assert words in str(result.exception)
     assert "\n" not in str(result.exception)
 

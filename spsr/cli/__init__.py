@@ -15,6 +15,7 @@ from spsr import __version__
 from spsr.cli.commands import Commands
 from spsr.cli.failures import failure, one_line
 from spsr.errors import InputError, RunFailed, Stopped, Terminated
+from spsr.plugins import exits_seen
 
 app = typer.Typer(
     cls=Commands,
@@ -47,7 +48,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     try:
         try:
-            app()
+            with exits_seen():
+                app()
         finally:
             sys.stdout.flush()
     except InputError as error:

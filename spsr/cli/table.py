@@ -3,9 +3,9 @@
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from spsr.cli.options import Configfile
+from spsr.cli.terminal import terminal
 from spsr.config import load
 from spsr.reporting.tables.filled import fill
 from spsr.reporting.tables.formats import WRITERS, make_table
@@ -21,7 +21,7 @@ def table(
     config = load(configfile)
     for name in names or config.preset.tables:
         if show:
-            Console().print(to_terminal(fill(config, name)))
+            terminal().print(to_terminal(fill(config, name)))
             continue
         filled = make_table(config, name)
         cells = filled.cells.values()

@@ -41,14 +41,9 @@ class CustomMetric:
         )
 
     def __call__(self, sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> float:
-        """Call the function; `InputError` if it returns no number or nan, or fails."""
-        try:
+        """Call the function; `InputError` if it returns no number or nan, `OwnCodeFailed` if it fails."""
+        with plugins.running(self._reference):
             value = self._function(sr, hr)
-        except InputError:
-            raise
-        except Exception as error:
-            said = " ".join(f"{type(error).__name__}: {error}".split())
-            raise InputError(f"'{self._reference}': fails: {said}") from error
         if not isinstance(value, numbers.Real) or isinstance(value, bool):
             shape = f" of shape {tuple(value.shape)}" if hasattr(value, "shape") else ""
             raise InputError(f"'{self._reference}': returned {type(value).__name__}{shape}; return one number")

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from spsr.images import RGB
+from spsr.plugins import running
 from spsr.tensors import channels_first
 
 
@@ -18,7 +19,7 @@ def inferring(network: nn.Module) -> Iterator[None]:
     network.eval()
     matmul.allow_tf32 = cudnn.allow_tf32 = False
     try:
-        with torch.inference_mode():
+        with torch.inference_mode(), running(vars(network).get("architecture", "")):
             yield
     finally:
         matmul.allow_tf32, cudnn.allow_tf32 = tf32

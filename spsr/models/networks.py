@@ -9,7 +9,6 @@ import importlib
 import inspect
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -44,7 +43,7 @@ def build(name: str, **size: Any) -> nn.Module:
         if key not in parameters:
             raise InputError(f"network '{name}': unknown size '{key}'{_suggestion(key, list(parameters))}")
         _check_size(name, key, value, parameters[key].annotation)
-    with plugins.running(name) if plugins.is_reference(name) else nullcontext():
+    with plugins.running(name):
         network = network_class(**size)
     vars(network)["architecture"] = name
     vars(network)["size"] = {key: size.get(key, parameter.default) for key, parameter in parameters.items()}

@@ -2,12 +2,13 @@
 
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from spsr.background import begun
 from spsr.errors import InputError, RunFailed
 
 Answer = TypeVar("Answer")
@@ -33,26 +34,17 @@ def first_contact(uri: str, ask: Callable[[], Answer], remedy: str) -> Answer:
     Raises:
         RunFailed: it fails, or has not answered after `ANSWER_WITHIN`; with the `remedy`.
     """
-    answers: list[Answer] = []
-    errors: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            answers.append(ask())
-        except BaseException as error:
-            errors.append(error)
-
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     logging.getLogger("mlflow").setLevel(logging.ERROR)
-    asking = threading.Thread(target=work, daemon=True)
-    asking.start()
-    asking.join(ANSWER_WITHIN)
-    if answers:
-        return answers[0]
-    if errors and isinstance(errors[0], InputError):
-        raise errors[0]
-    said = _first_line(errors[0]) if errors else f"no answer within {ANSWER_WITHIN:.0f} s"
-    raise RunFailed(f"{uri}: {said}; {remedy}") from (errors[0] if errors else None)
+    asking = begun(ask)
+    if not wait([asking], ANSWER_WITHIN).done:
+        raise RunFailed(f"{uri}: no answer within {ANSWER_WITHIN:.0f} s; {remedy}")
+    try:
+        return asking.result()
+    except InputError:
+        raise
+    except BaseException as error:
+        raise RunFailed(f"{uri}: {_first_line(error)}; {remedy}") from error
 
 
 @contextmanager

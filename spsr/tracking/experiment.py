@@ -10,6 +10,7 @@ from urllib.parse import quote
 from spsr.config import Config
 from spsr.errors import InputError
 from spsr.files import atomic_path
+from spsr.reporting.tables.markdown import escape
 from spsr.results.curves import Points
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def experiment_id(client: "MlflowClient", config: Config, local: bool) -> str:
 
 def mark_of(config: Config) -> str:
     """The mark of a reduced preset as the first paragraph of a description; empty without one."""
-    return f"**{config.preset.mark}**\n\n" if config.preset.mark else ""
+    return f"**{escape(config.preset.mark)}**\n\n" if config.preset.mark else ""
 
 
 def _note_of(config: Config) -> str:

@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from spsr.reporting.tables.markdown import escape
 from spsr.results.runs import Run
 from spsr.tracking.experiment import mark_of
 
@@ -59,12 +60,12 @@ def _version(client: "MlflowClient", name: str, run_id: str, seed: str, weights:
 def _create(client: "MlflowClient", name: str, known: "MlflowRun", run: Run, tags: dict[str, str]) -> "ModelVersion":
     if not client.search_registered_models(f"name = '{name}'"):
         preset = run.config.preset.preset
-        text = f"{mark_of(run.config)}{run.declared.title} of the preset `{preset}`, one version a training."
+        text = f"{mark_of(run.config)}{escape(run.declared.title)} of the preset `{preset}`, one version a training."
         client.create_registered_model(name, {"preset": preset}, text)
     return client.create_model_version(
         name,
         f"runs:/{known.info.run_id}/{_FOLDER}",
         run_id=known.info.run_id,
         tags=tags,
-        description=f"{run.declared.title}, seed {run.seed}: `model.safetensors`",
+        description=f"{escape(run.declared.title)}, seed {run.seed}: `model.safetensors`",
     )

@@ -1,6 +1,6 @@
 """The training of a super-resolution generator: one step of it, and what a run needs to go on."""
 
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 import torch
@@ -64,10 +64,9 @@ class SuperResolutionTask:
         self._flops, self._flops_of_warmup = flops_per_step, flops_of_warmup
         self._warming_up: bool | None = None
         self._parameters = [parameter for parameter in generator.parameters() if parameter.requires_grad]
-        name = vars(generator).get("architecture", "")
-        self._own = name if is_reference(name) else ""
+        self._name = vars(generator).get("architecture", "")
         self._compute = compute or Compute()
-        working = WorkingWeights() if self._own else working_weights(generator, self._compute)
+        working = WorkingWeights() if is_reference(self._name) else working_weights(generator, self._compute)
         conditional = getattr(generator, "conditional_parameters", tuple)
         self.optimiser: Optimiser = adam(self._parameters, conditional(), CONDITIONAL_FACTOR, working)
         self._sampler = sampler
@@ -103,7 +102,7 @@ class SuperResolutionTask:
         patches = self._sampler.cut(plan.numbers)
         lr, hr = (patches[kind].contiguous(memory_format=self._memory_format) for kind in ("lr", "hr"))
         with autocast(lr.device, self._compute):
-            with running(self._own, lr) if self._own else nullcontext():
+            with running(self._name, lr):
                 output = self._forward(lr)
             sr, branch = output if isinstance(output, tuple | list) else (output, None)
             if sr.shape != hr.shape:
@@ -113,7 +112,7 @@ class SuperResolutionTask:
             views = self.objective.views(hr, sr.float(), branch)
             loss, logged = self.objective.generator_loss(views)
         self.optimiser.zero_grad()
-        with running(self._own) if self._own else nullcontext():
+        with running(self._name):
             loss.backward()
         self.optimiser.step()
         for adversarial in self.objective.adversarial:

@@ -1,13 +1,24 @@
 """Code of one's own that fails is one line with its file, line and function, and never looks like success."""
 
 import os
+import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
+from synthetic import photograph, toy_config
 
-from spsr.config import Term
+from spsr import cli
+from spsr.config import CONFIGS, Config, Term
+from spsr.data.benchmark import prepare_benchmark
+from spsr.data.image_sets import ImageSet
+from spsr.data.pack import pack
 from spsr.errors import InputError
+from spsr.evaluation import evaluate as evaluation
+from spsr.evaluation.score import score_pairs
+from spsr.images import write_png
 from spsr.losses import CustomLoss
 from spsr.losses.views import Views
 from spsr.models import build
@@ -18,7 +29,6 @@ FAILING = {
     "an unknown view": "return views.view('fake', 'nothing')",
     "a view without its network": "return views.view('fake', 'structure')",
     "exits": "import sys; sys.exit(0)",
-    "exits at once": "import os; os._exit(0)",
     "exits without a code": "raise SystemExit",
     "recurses": "return loss(views)",
     "no such name": "return nothing",
@@ -37,12 +47,10 @@ def measure(code: str, signature: str = "views") -> None:
 @pytest.mark.parametrize("code", FAILING.values(), ids=FAILING)
 def test_a_loss_that_fails(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    leave = os._exit
     with pytest.raises(OwnCodeFailed, match=r"own\.py:") as raised:
         measure(code)
     assert "\n" not in str(raised.value)
     assert "in place" in str(raised.value) or ", in loss:" in str(raised.value)
-    assert os._exit is leave
 
 
 @pytest.mark.parametrize("signature", ["", "views, more", "*, views"])
@@ -92,3 +100,87 @@ def test_a_network_that_cannot_be_kept_is_refused_before_it_is_trained(
     )
     with pytest.raises((InputError, OwnCodeFailed), match=said):
         build("net.py:Net")
+
+
+NETWORK = """
+import os, sys, torch
+class Net(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = torch.nn.Conv2d(3, 48, 3, padding=1)
+    def forward(self, x):
+        if x.shape[-1] != 16 and {moment}:
+            {code}
+        return torch.nn.functional.pixel_shuffle(self.body(x), 4)
+"""
+FUNCTION = """
+import os, sys
+def f(*images):
+    {code}
+    return 0 * (images[0].view("fake", "image").mean() if len(images) == 1 else 1)
+"""
+EXITS = ("os._exit(0)", "sys.exit(0)", "sys.exit()", "1 / 0")
+"""Each ends or fails; none of them may look like success."""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
+    """A preset of two steps with code of one's own: a network, a loss and a metric, all of which work."""
+    monkeypatch.chdir(tmp_path)
+    Path("net.py").write_text(NETWORK.format(moment=False, code="pass"))
+    Path("f.py").write_text(FUNCTION.format(code="pass"))
+    methods = yaml.safe_load((CONFIGS / "methods.yaml").read_text(encoding="utf-8"))
+    terms = {"pixel": {"image": 1}, "custom": {"f.py:f": 1}}
+    methods["own"] = {"title": "Own", "generator": {"name": "net.py:Net"}, "schedule": "psnr", "losses": terms}
+    Path("methods.yaml").write_text(yaml.safe_dump(methods), encoding="utf-8")
+    steps = {"iterations": 2, "batch": 1, "patch": 96, "learning_rate": 1e-3, "log_every": 1, "checkpoint_every": 2}
+    base = toy_config(tmp_path).preset.model_dump(mode="json", exclude_none=True)
+    config = toy_config(
+        tmp_path,
+        schedules=base["schedules"] | {"own": steps},
+        validation={"benchmark": "Set5", "every": 1},
+        metrics=["f.py:f"],
+        data=base["data"] | {"benchmarks": {"Set5": {"folder": "."}}},
+    )
+    write_png(tmp_path / "photograph.png", photograph(0))
+    images = ImageSet({"photograph": tmp_path / "photograph.png"})
+    prepare_benchmark("Set5", images, config.layout.benchmark("Set5"))
+    pack(images, config.layout.training_pack)
+    monkeypatch.setattr(evaluation, "score_pairs", lambda pairs, _, **options: score_pairs(pairs, None, **options))
+    return config
+
+
+def spsr(config: Config, command: str, monkeypatch: pytest.MonkeyPatch) -> object:
+    """The exit code of `spsr COMMAND own`; 0 if it ended as it should."""
+    monkeypatch.setattr(sys, "argv", ["spsr", command, "own", "--configfile", str(config.path)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return ended.value.code
+
+
+MOMENTS = {
+    "a loss": ("f.py", FUNCTION, "train"),
+    "a generator that trains": ("net.py", NETWORK.replace("{moment}", "self.training"), "train"),
+    "a generator that is validated": ("net.py", NETWORK.replace("{moment}", "not self.training"), "train"),
+    "a generator that upscales": ("net.py", NETWORK.replace("{moment}", "True"), "evaluate"),
+    "a metric": ("f.py", FUNCTION, "evaluate"),
+}
+
+
+@pytest.mark.parametrize(("moment", "code"), [*product(MOMENTS, EXITS)])
+def test_a_command_whose_own_code_ends_it_fails_and_leaves_no_outputs(
+    moment: str, code: str, own: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, text, command = MOMENTS[moment]
+    if command == "evaluate":
+        assert spsr(own, "train", monkeypatch) == 0
+    Path(file).write_text(text.format(code=code))
+    capsys.readouterr()
+    leave = os._exit
+    assert spsr(own, command, monkeypatch) == 1
+    assert os._exit is leave
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert file in said
+    assert own.layout.model("own", 0).exists() == (command == "evaluate")
+    assert not list(own.layout.root.glob("scores/**/*.csv"))

