@@ -7,6 +7,7 @@ import typer
 
 from spsr.cli.options import Configfile
 from spsr.config import load
+from spsr.tracking.contact import check_address
 from spsr.tracking.server import serve
 
 
@@ -17,6 +18,7 @@ def ui(
     """Show the runs of a preset in MLflow's own pages, on 127.0.0.1 only."""
     config = load(configfile)
     if remote := os.environ.get("MLFLOW_TRACKING_URI", ""):
+        check_address(remote)
         typer.echo(f"MLFLOW_TRACKING_URI is set: the runs are at {remote}")
         return
     serve(config, port, typer.echo)

@@ -24,7 +24,7 @@ def check_address(uri: str) -> None:
         parts.port  # noqa: B018 - a port that is none raises here
     except ValueError as error:
         raise InputError(f"MLFLOW_TRACKING_URI={uri}: no address ({error}); write http://HOST:PORT") from error
-    if not parts.scheme or (parts.scheme in ("http", "https") and not parts.hostname):
+    if not uri.isprintable() or not parts.scheme or (parts.scheme in ("http", "https") and not parts.hostname):
         raise InputError(f"MLFLOW_TRACKING_URI={uri}: no address; write http://HOST:PORT, or unset it")
 
 
@@ -35,7 +35,7 @@ def first_contact(uri: str, ask: Callable[[], Answer], remedy: str) -> Answer:
         RunFailed: it fails, or has not answered after `ANSWER_WITHIN`; with the `remedy`.
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-    logging.getLogger("mlflow").setLevel(logging.ERROR)
+    logging.getLogger("mlflow").setLevel(logging.CRITICAL)
     asking = begun(ask)
     if not wait([asking], ANSWER_WITHIN).done:
         raise RunFailed(f"{uri}: no answer within {ANSWER_WITHIN:.0f} s; {remedy}")
