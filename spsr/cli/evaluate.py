@@ -5,10 +5,9 @@ from typing import Annotated
 import pandas as pd
 import typer
 
-from spsr.cli.options import Configfile, Seed
+from spsr.cli.options import Configfile, Device, Seed, Set, configured
 from spsr.cli.progress_bar import progress_bar
 from spsr.cli.score_tables import print_means
-from spsr.config import load
 from spsr.evaluation.evaluate import evaluate as run
 from spsr.evaluation.score_files import means_by_dataset, read_csv
 
@@ -17,9 +16,11 @@ def evaluate(
     method: Annotated[str, typer.Argument(help="Method name; `spsr methods` lists them.")],
     configfile: Configfile = None,
     seed: Seed = 0,
+    changes: Set = None,
+    device: Device = None,
 ) -> None:
     """Super-resolve and score every benchmark of a preset with one run of a method."""
-    config = load(configfile)
+    config = configured(configfile, changes, device)
     config.method(method)
     with progress_bar("evaluate") as report:
         files = run(config, method, seed, report)

@@ -5,13 +5,37 @@ from typing import Annotated
 
 import typer
 
+from spsr.config import Config, load
 from spsr.config.preset import MOST_SEED
+from spsr.config.settings import device_named
+from spsr.errors import InputError
+
+
+def _device(name: str | None) -> str | None:
+    try:
+        return name if name is None else device_named(name)
+    except ValueError as error:
+        raise InputError(f"--device: {name} {error}") from None
+
 
 Configfile = Annotated[
     Path | None,
     typer.Option("--configfile", help="Preset file; the quick preset if none is given.", show_default=False),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=MOST_SEED, help="Seed of the run.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="A setting of the preset that is another for this command, such as schedules.gan.iterations=20; what it "
+        "changes goes to results/PRESET/trials/. May be given several times.",
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", metavar="cpu|cuda|cuda:N", callback=_device, help="By default a GPU where there is one."),
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="Folder to write to; the run's own folder under results/ by default."),
@@ -48,3 +72,8 @@ TrustCode = Annotated[
     list[str] | None,
     typer.Option("--trust-code", help="Code of one's own that the checkpoint may run: folder/file.py:Name."),
 ]
+
+
+def configured(configfile: Path | None, changes: list[str] | None, device: str | None = None) -> Config:
+    """The preset as the options of a command ask for it."""
+    return load(configfile, [*(changes or ()), *([] if device is None else [f"compute.device={device}"])])

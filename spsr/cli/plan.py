@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from spsr.cli.options import Configfile
+from spsr.cli.options import Configfile, Set, configured
 from spsr.cli.terminal import terminal
 from spsr.config import Config, load
 from spsr.errors import InputError
@@ -29,6 +29,7 @@ ASSUMED_TFLOPS = {"fp32": 75.0, "bf16": 200.0}
 
 def plan(
     configfile: Configfile = None,
+    changes: Set = None,
     gpus: Annotated[int, typer.Option("--gpus", min=1, help="Devices, with one training at a time on each.")] = 1,
     rate: Annotated[
         float | None, typer.Option("--rate", min=1e-6, help="TFLOP/s that a device sustains.", show_default=False)
@@ -46,7 +47,7 @@ def plan(
 
     The rate is the one given, or measured, or the median in the ledgers of earlier runs, or assumed.
     """
-    config = load(configfile)
+    config = configured(configfile, changes)
     if rate is not None and not math.isfinite(rate):
         raise InputError(f"--rate: {rate} is no rate; give a finite number of TFLOP/s")
     if table is not None:
@@ -68,7 +69,9 @@ def plan(
             rate = _measured(config, max(jobs, key=lambda job: job.flops if job.name in config.methods else 0))
         source = "measured"
     if rate is None:
-        rate, source = ledger_rate(config, every), "from the ledgers of earlier runs"
+        preset = load(configfile)
+        measured = preset if preset.preset.compute == config.preset.compute else config
+        rate, source = ledger_rate(measured, every), "from the ledgers of earlier runs"
     if rate is None:
         rate, source = _assumed(config, jobs)
     timeline = schedule_jobs(jobs, gpus, rate)

@@ -4,9 +4,21 @@ from typing import Annotated
 
 import typer
 
-from spsr.cli.options import Configfile, MaxMinutes, Out, ReplayStep, Restart, RestartChanged, Seed, VerifyDeterminism
+from spsr.cli.options import (
+    Configfile,
+    Device,
+    MaxMinutes,
+    Out,
+    ReplayStep,
+    Restart,
+    RestartChanged,
+    Seed,
+    Set,
+    VerifyDeterminism,
+    configured,
+)
 from spsr.cli.training import execute, execution_of
-from spsr.config import Config, load
+from spsr.config import Config
 from spsr.config.settings import NATURALNESS
 from spsr.training.extraction.pretrain import extractor_training, write_untrained
 from spsr.training.naturalness import naturalness_training
@@ -17,6 +29,8 @@ def pretrain(
     extractor: Annotated[str, typer.Argument(help="nse_p_h, nse_p_v, nse_p_c, nse_j, nse_random or nmd.")],
     configfile: Configfile = None,
     seed: Seed = 0,
+    changes: Set = None,
+    device: Device = None,
     out: Out = None,
     max_minutes: MaxMinutes = None,
     restart: Restart = False,
@@ -25,7 +39,7 @@ def pretrain(
     replay_step: ReplayStep = None,
 ) -> None:
     """Train a structure extractor by self-supervision (Section 4.2), or nmd, which judges how natural images look."""
-    config = load(configfile)
+    config = configured(configfile, changes, device)
     folder = out or config.layout.run(extractor, seed).path
     execution = execution_of(folder, max_minutes, restart, restart_changed)
     untrained = extractor != NATURALNESS and config.extractor(extractor).task is None

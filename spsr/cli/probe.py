@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from spsr.cli.options import Configfile, MaxMinutes, Out, Restart, Seed
+from spsr.cli.options import Configfile, Device, MaxMinutes, Out, Restart, Seed, Set, configured
 from spsr.cli.progress_bar import progress_bar
-from spsr.config import load
 from spsr.training.execution import Execution
 from spsr.training.extraction.probe import probe_extractor
 
@@ -15,6 +14,8 @@ def probe(
     extractor: Annotated[str, typer.Argument(help="nse_p_h, nse_p_v, nse_p_c, nse_j, nse_random, vgg19 or resnet18.")],
     configfile: Configfile = None,
     seed: Seed = 0,
+    changes: Set = None,
+    device: Device = None,
     out: Out = None,
     max_minutes: MaxMinutes = None,
     restart: Restart = False,
@@ -23,7 +24,7 @@ def probe(
 
     The heads are trained on the training images while the extractor is frozen, then tested on every benchmark.
     """
-    config = load(configfile)
+    config = configured(configfile, changes, device)
     config.extractor(extractor)
     with progress_bar(f"probe {extractor}") as report:
         execution = Execution(out or config.layout.probe(extractor).parent, max_minutes, restart, report)

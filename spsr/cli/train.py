@@ -4,9 +4,20 @@ from typing import Annotated
 
 import typer
 
-from spsr.cli.options import Configfile, MaxMinutes, Out, ReplayStep, Restart, RestartChanged, Seed, VerifyDeterminism
+from spsr.cli.options import (
+    Configfile,
+    Device,
+    MaxMinutes,
+    Out,
+    ReplayStep,
+    Restart,
+    RestartChanged,
+    Seed,
+    Set,
+    VerifyDeterminism,
+    configured,
+)
 from spsr.cli.training import execute, execution_of
-from spsr.config import load
 from spsr.training.method_training import method_training
 
 
@@ -14,6 +25,8 @@ def train(
     method: Annotated[str, typer.Argument(help="A method that is trained here; `spsr methods` lists them.")],
     configfile: Configfile = None,
     seed: Seed = 0,
+    changes: Set = None,
+    device: Device = None,
     out: Out = None,
     max_minutes: MaxMinutes = None,
     restart: Restart = False,
@@ -22,7 +35,7 @@ def train(
     replay_step: ReplayStep = None,
 ) -> None:
     """Train a super-resolution method, or go on with its training where it was interrupted."""
-    config = load(configfile)
+    config = configured(configfile, changes, device)
     config.training_settings(method, seed)
     execute(
         config,

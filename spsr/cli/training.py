@@ -40,7 +40,7 @@ def execute(
     elif replay_step is not None:
         _replay(name, training, RunFolder(execution.out), replay_step)
     else:
-        own = execution.out == config.layout.run(name, seed).path
+        own = config.trial is None and execution.out == config.layout.run(name, seed).path
         with progress_bar(name) as report:
             report = logged_live(config, name, seed, report) if own else report
             file = carry_out(training, replace(execution, progress=report))

@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from spsr import models
-from spsr.cli.options import Configfile, Seed, TrustCode
+from spsr.cli.options import Configfile, Device, Seed, Set, TrustCode, configured
 from spsr.cli.progress_bar import progress_bar
-from spsr.config import load
 from spsr.data import registry, weights
 from spsr.errors import InputError
 from spsr.evaluation.evaluate import load_upscaler
 from spsr.evaluation.upscale import Upscaler, upscale_files
+from spsr.models.device import chosen
 
 
 def upscale(
@@ -32,17 +32,21 @@ def upscale(
     ] = 256,
     configfile: Configfile = None,
     seed: Seed = 0,
+    changes: Set = None,
+    device: Device = None,
 ) -> None:
     """Super-resolve images by a factor of 4 with a method, a checkpoint, or bicubic interpolation."""
     if (method is not None) + (checkpoint is not None) + bicubic != 1:
         raise InputError("upscale: give exactly one of --method, --checkpoint and --bicubic")
+    if changes and method is None:
+        raise InputError("--set: changes a preset, of which --checkpoint and --bicubic take nothing; leave it out")
     model: Upscaler = "bicubic"
     if checkpoint is not None:
         trusted, checkpoint = trust_code or [], _file_of(checkpoint)
         print(models.describe(checkpoint, trusted))
-        model = models.from_checkpoint(checkpoint, scale=4, code=trusted)
+        model = models.from_checkpoint(checkpoint, scale=4, code=trusted).to(chosen(device))
     elif method is not None:
-        model = load_upscaler(load(configfile), method, seed)
+        model = load_upscaler(configured(configfile, changes, device), method, seed)
     with progress_bar("upscale") as report:
         written = upscale_files(model, inputs, out, from_hr=from_hr, tile=tile, progress=report)
     print(f"{len(written)} image{'s' if len(written) != 1 else ''} in {out}")

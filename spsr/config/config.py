@@ -1,11 +1,12 @@
 """A preset together with the methods, extractors and tables it is about: the one object that everything reads."""
 
+import shlex
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from spsr.config.layout import Layout
+from spsr.config.layout import Layout, Trial
 from spsr.config.method import Method
 from spsr.config.preset import Preset
 from spsr.config.references import find
@@ -26,6 +27,8 @@ class Config:
         path: the preset file.
         preset: its content.
         methods, extractors, tables: everything that is declared, by name.
+        changes: settings of `--set` in which it is another than its file.
+        trial: what they change; none if nothing on which results depend.
     """
 
     path: Path
@@ -33,11 +36,18 @@ class Config:
     methods: dict[str, Method]
     extractors: dict[str, Extractor]
     tables: dict[str, Table]
+    changes: tuple[str, ...] = ()
+    trial: Trial | None = None
 
     @cached_property
     def layout(self) -> Layout:
         """Paths of this preset."""
-        return Layout(self.preset.preset)
+        return Layout(self.preset.preset, self.trial)
+
+    @property
+    def options(self) -> str:
+        """How a command names this configuration."""
+        return " ".join((f"--configfile {self.path}", *(f"--set {shlex.quote(change)}" for change in self.changes)))
 
     def method(self, name: str) -> Method:
         """The method `name`; `InputError` with a suggestion if there is none."""
@@ -70,6 +80,18 @@ class Config:
         if method is None or method.source != "trained" or name in self.starting_points:
             return first
         return tuple(dict.fromkeys(self.preset.seeds + self.preset.more_seeds.get(name, ())))
+
+    def starts_of(self, name: str) -> dict[str, str]:
+        """The methods, extractors and judge whose weights the training of a method reads, by what they are to it."""
+        method = self.methods.get(name)
+        if method is None:
+            return {}
+        starts = {
+            "initial weights": method.init_from,
+            "extractor": method.extractor if method.needs_structure else None,
+            "naturalness": NATURALNESS if method.needs_naturalness else None,
+        }
+        return {purpose: start for purpose, start in starts.items() if start is not None}
 
     def images(self, method: str, seed: int | str, dataset: str) -> Path:
         """Folder of a method's super-resolved images of a benchmark: its own where they come from elsewhere."""

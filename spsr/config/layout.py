@@ -13,15 +13,39 @@ def resources() -> Path:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """What `--set` changes of a preset.
+
+    Attributes:
+        name: of the folder for it.
+        runs: the methods, extractors and judge whose weights are others; all else is the preset's own.
+    """
+
+    name: str
+    runs: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Layout:
-    """Paths of one preset, relative to the current folder (the repository's root)."""
+    """Paths of one preset, relative to the current folder (the repository's root).
+
+    Attributes:
+        preset: its name.
+        trial: results go into the folder of this trial, apart from the preset's own.
+    """
 
     preset: str
+    trial: Trial | None = None
+
+    @property
+    def own(self) -> Path:
+        """Folder of all results of the preset itself."""
+        return Path("results") / self.preset
 
     @property
     def root(self) -> Path:
         """Folder of all results."""
-        return Path("results") / self.preset
+        return self.own if self.trial is None else self.own / "trials" / self.trial.name
 
     @property
     def prepared(self) -> Path:
@@ -43,7 +67,8 @@ class Layout:
 
     def run(self, name: str, seed: int | str) -> RunFolder:
         """Folder of the training of a method or extractor."""
-        return RunFolder(self.root / "runs" / name / f"seed{seed}")
+        root = self.root if self.trial is None or name in self.trial.runs else self.own
+        return RunFolder(root / "runs" / name / f"seed{seed}")
 
     def model(self, name: str, seed: int | str) -> Path:
         """The trained weights of a method or extractor."""

@@ -1,5 +1,7 @@
 """Reading and checking a preset file with all that it is about."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from spsr.config.config import CONFIGS, Config
@@ -11,6 +13,7 @@ from spsr.config.references import check_extractors, check_methods, check_preset
 from spsr.config.settings import Extractor
 from spsr.config.strict import validate, validate_all
 from spsr.config.table import Table
+from spsr.config.trial import override, trial_of
 from spsr.config.yaml_source import Source
 
 DEFAULT_PRESET = CONFIGS / "quick.yaml"
@@ -20,14 +23,27 @@ def _beside(path: Path, name: str) -> Path:
     return path.parent / name if (path.parent / name).is_file() else CONFIGS / name
 
 
-def load(path: Path | str | None = None) -> Config:
+def load(path: Path | str | None = None, changes: Sequence[str] = ()) -> Config:
     """The configuration of a preset file; the quick preset if none is named.
+
+    Args:
+        path: the file.
+        changes: `key.key=value` of the preset that are others than in its file.
 
     `methods.yaml`, `extractors.yaml` and `tables.yaml` are taken from the preset's own folder where they exist
     there, else from the repository's `configs/`. Anything wrong is an `InputError` with file, line and remedy.
     """
-    path = Path(path) if path is not None else DEFAULT_PRESET
-    source = Source(path)
+    source = Source(Path(path) if path is not None else DEFAULT_PRESET)
+    config = _read(source)
+    if not changes:
+        return config
+    override(source, changes)
+    changed = _read(source)
+    return replace(changed, changes=tuple(changes), trial=trial_of(config, changed))
+
+
+def _read(source: Source) -> Config:
+    path = source.path
     preset = validate(Preset, source.data, source)
     methods_source = Source(_beside(path, "methods.yaml"))
     extractors_source = Source(_beside(path, "extractors.yaml"))

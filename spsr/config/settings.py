@@ -1,8 +1,9 @@
 """How training is done: schedules, the points where paper and released code differ, and the arithmetic."""
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic import AfterValidator, Field, GetJsonSchemaHandler, field_validator, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -104,6 +105,13 @@ class Schedule(Strict):
         return self.learning_rate * self.decay**passed
 
 
+def device_named(name: str) -> str:
+    """The name of a device, or a `ValueError`."""
+    if not re.fullmatch(r"cpu|cuda(:\d{1,3})?", name):
+        raise ValueError("is no device; choose cpu, cuda or cuda:N")
+    return name
+
+
 class Compute(Strict):
     """The arithmetic of a training; part of a run's identity because it changes the numbers.
 
@@ -112,6 +120,7 @@ class Compute(Strict):
         tf32: TensorFloat-32 matrix products for fp32 on GPUs that have them.
         channels_last: NHWC memory layout.
         compile: torch.compile.
+        device: `cpu`, `cuda` or `cuda:N`; by default a GPU where there is one. No part of the identity.
         capture: on a GPU, replay steps from CUDA graphs. No part of the identity: eager steps give the same weights.
         deterministic: deterministic kernels; one seed gives the same bytes.
         threads: CPU threads of one training; fixed, because sums depend on it.
@@ -121,6 +130,7 @@ class Compute(Strict):
     tf32: bool = False
     channels_last: bool = False
     compile: bool = False
+    device: Annotated[str, AfterValidator(device_named)] | None = Field(default=None, exclude=True)
     capture: bool = Field(default=False, exclude=True)
     deterministic: bool = True
     threads: int = Field(default=1, ge=1)

@@ -34,6 +34,10 @@ class Source:
     Args:
         path: the file.
 
+    Attributes:
+        data: the content.
+        given: places whose content `--set` gave instead of the file.
+
     Raises:
         InputError: missing, not UTF-8, malformed, larger or deeper than `MOST_BYTES`, `MOST_DEPTH` and `MOST_VALUES`,
             or with a value that plain data cannot hold.
@@ -42,6 +46,7 @@ class Source:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lines: dict[Place, int] = {}
+        self.given: set[Place] = set()
         text = _text(path)
         try:
             loader = _Loader(text)
@@ -93,11 +98,22 @@ class Source:
         return f"{self.path}:{node.start_mark.line + 1}"
 
     def where(self, place: Place) -> str:
-        """`file:line` of the key at `place`, or of its nearest enclosing key."""
+        """`file:line` of the key at `place`, or of its nearest enclosing key; `--set` where that gave it."""
+        for given in self.given:
+            if place[: len(given)] == given or (place not in self._lines and given[: len(place)] == place):
+                return "--set"
         for length in range(len(place), 0, -1):
             if place[:length] in self._lines:
                 return f"{self.path}:{self._lines[place[:length]]}"
         return str(self.path)
+
+
+def value_of(text: str) -> Any:
+    """What a text means as a value in a file; `InputError` if it is none."""
+    try:
+        return _Loader(text).get_single_data()
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{text!r} is no value of a YAML file; correct it, or put it in quotes") from error
 
 
 def _text(path: Path) -> str:

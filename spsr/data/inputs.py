@@ -39,16 +39,17 @@ def training_inputs(config: Config, name: str) -> tuple[Input, ...]:
 
 def _inputs(config: Config, name: str) -> Iterator[Input]:
     method = config.method(name)
-    if method.init_from is not None:
-        yield weights_of(config, method.init_from, "initial weights")
+    made = {purpose: weights_of(config, start, purpose) for purpose, start in config.starts_of(name).items()}
+    if "initial weights" in made:
+        yield made["initial weights"]
     if method.needs_perceptual:
         yield _fetched("perceptual", config.preset.perceptual.weights)
-    if method.needs_structure and method.extractor is not None:
-        yield weights_of(config, method.extractor, "extractor")
+    if "extractor" in made:
+        yield made["extractor"]
     if maps := config.map_weights(name):
         yield _fetched("probability maps", maps)
-    if method.needs_naturalness:
-        yield weights_of(config, NATURALNESS, "naturalness")
+    if "naturalness" in made:
+        yield made["naturalness"]
     for reference in method.code:
         yield Input(f"code of {reference}", source_file(reference))
 
@@ -81,10 +82,10 @@ def present(config: Config, needed: Input) -> Path:
     if needed.run is not None and not needed.file.is_file():
         raise InputError(
             f"{needed.purpose} of '{needed.run}': {needed.file} is not there; "
-            f"run `{command} --configfile {config.path} --seed {needed.seed}`"
+            f"run `{command} {config.options} --seed {needed.seed}`"
         )
     if needed.run is not None:
-        verify(needed.file, hash_beside(needed.file), f"run its `{command} --configfile {config.path}` again")
+        verify(needed.file, hash_beside(needed.file), f"run its `{command} {config.options}` again")
     return needed.file
 
 

@@ -17,6 +17,7 @@ from spsr.evaluation.score import score_pairs
 from spsr.evaluation.upscale import Upscaler, upscale_files
 from spsr.metrics.lpips import WEIGHTS
 from spsr.metrics.measured import further
+from spsr.models.device import chosen
 from spsr.progress import Progress, silent
 
 
@@ -66,7 +67,7 @@ def evaluate(config: Config, name: str, seed: int, progress: Progress = silent) 
 
 
 def load_upscaler(config: Config, name: str, seed: int) -> Upscaler:
-    """The network of one run of a method, on a GPU if there is one, or `"bicubic"`.
+    """The network of one run of a method, on the preset's device, or `"bicubic"`.
 
     Raises:
         InputError: unknown method, or its weights are not there (with the command that makes them).
@@ -81,7 +82,7 @@ def load_upscaler(config: Config, name: str, seed: int) -> Upscaler:
     maps = config.maps(name)
     if maps is not None and architecture == "sftgan":
         vars(network)["maps"] = maps
-    return network.to("cuda" if torch.cuda.is_available() else "cpu")
+    return network.to(chosen(config.preset.compute.device))
 
 
 def weights_file(config: Config, name: str, seed: int) -> Path:
@@ -93,7 +94,7 @@ def weights_file(config: Config, name: str, seed: int) -> Path:
     method = config.method(name)
     if method.source == "trained":
         file = config.layout.model(name, seed)
-        remedy = f"run `spsr train {name} --seed {seed}` for this preset first"
+        remedy = f"run `spsr train {name} {config.options} --seed {seed}` first"
     elif method.weights is not None:
         file = weights.path(method.weights)
         remedy = f"run `spsr fetch {method.weights}` first"

@@ -1,4 +1,4 @@
-"""What a device is asked: whether it has finished, and the memory that it needed."""
+"""Which device is worked on, and what it is asked: whether it has finished, and the memory that it needed."""
 
 import resource
 import sys
@@ -6,8 +6,31 @@ from pathlib import Path
 
 import torch
 
+from spsr.errors import InputError
+
 _STATUS = Path("/proc/self/status")
 """Linux's own account of this process. `getrusage` counts also what the process that started this one held."""
+
+
+def chosen(name: str | None = None, index: int = 0) -> torch.device:
+    """The device of this name, by default a GPU where there is one.
+
+    Args:
+        name: `cpu`, `cuda` or `cuda:N`.
+        index: which GPU is meant where the name does not say it.
+
+    Raises:
+        InputError: there is no such GPU.
+    """
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "cpu" or (name is None and not there):
+        return torch.device("cpu")
+    device = torch.device(name or "cuda")
+    device = torch.device("cuda", index if device.index is None else device.index)
+    if device.index >= there:
+        counted = f"{there} GPU{'s' * (there > 1)}, from cuda:0 on" if there else "no GPU"
+        raise InputError(f"device {device}: there is none here; this machine has {counted}")
+    return device
 
 
 def device_name(device: torch.device) -> str:

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from spsr.errors import RunFailed
 from spsr.images import SCALE
 from spsr.models.checkpoint import from_checkpoint
-from spsr.models.device import device_name, peak_memory_mb, reset_peak_memory, wait_for
+from spsr.models.device import chosen, device_name, peak_memory_mb, reset_peak_memory, wait_for
 from spsr.models.inference import inferring, super_resolve, to_input
 from spsr.models.networks import build
 from spsr.resize import imresize, to_uint8
@@ -69,7 +69,7 @@ def cost_of(subject: dict[str, Any], threads: int) -> NetworkCost:
 
 def _measure(subject: dict[str, Any]) -> NetworkCost:
     torch.set_num_threads(subject["threads"])
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = chosen()
     image = torch.randint(256, (SIDE, SIDE, 3), dtype=torch.uint8).numpy()
     network: nn.Module = nn.Identity()
     if subject.get("architecture") == BICUBIC:

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from spsr.config.settings import Compute
-from spsr.errors import InputError
+from spsr.errors import naming
+from spsr.models.device import chosen
 from spsr.training import distributed
 from spsr.training.seeding import seed_all
 
@@ -18,7 +19,10 @@ def set_up(compute: Compute, seed: int) -> torch.device:
     Call it before CUDA is used and before any network is built: initial weights then depend on `seed` alone.
 
     Returns:
-        The GPU of this process's `LOCAL_RANK`, or the CPU where there is no GPU.
+        The preset's device: by default the GPU of this process's `LOCAL_RANK`, or the CPU where there is no GPU.
+
+    Raises:
+        InputError: there is no such GPU.
     """
     if compute.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
@@ -28,15 +32,10 @@ def set_up(compute: Compute, seed: int) -> torch.device:
         torch.set_deterministic_debug_mode("error" if compute.deterministic else "default")
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.set_num_threads(compute.threads)
-    device = torch.device("cpu")
-    if torch.cuda.is_available():
-        index = int(os.environ.get("LOCAL_RANK", "0"))
-        if index >= torch.cuda.device_count():
-            raise InputError(
-                f"process {index} of this machine has no GPU of its own ({torch.cuda.device_count()} visible); "
-                "start at most one process for each GPU"
-            )
-        device = torch.device("cuda", index)
+    index = int(os.environ.get("LOCAL_RANK", "0"))
+    with naming(f"process {index} of this machine") if index else nullcontext():
+        device = chosen(compute.device, index)
+    if device.type == "cuda":
         torch.cuda.set_device(device)
         torch.backends.cudnn.deterministic = compute.deterministic
         torch.backends.cudnn.benchmark = not compute.deterministic
