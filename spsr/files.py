@@ -19,6 +19,7 @@ Content = TypeVar("Content")
 
 _STEM_BYTES = 200
 _MOST_BYTES = 1 << 26
+_END_OF_LOG = 1 << 16
 
 
 @contextmanager
@@ -152,6 +153,17 @@ def write_text(target: Path | str, text: str) -> None:
     """Write `text` as UTF-8 to `target`, atomically."""
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def end_of(log: Path, lines: int) -> list[str]:
+    """The last lines of a log that say something; none if it is empty or cannot be read."""
+    try:
+        with log.open("rb") as stream:
+            stream.seek(max(0, log.stat().st_size - _END_OF_LOG))
+            text = stream.read().decode("utf-8", errors="replace")
+    except OSError:
+        return []
+    return [line for line in text.splitlines() if line.strip()][-lines:]
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from spsr.config.layout import Layout, Trial
+from spsr.config.layout import Layout, QuickTrial
 from spsr.config.method import Method
 from spsr.config.preset import Preset
 from spsr.config.references import find
@@ -37,7 +37,7 @@ class Config:
     extractors: dict[str, Extractor]
     tables: dict[str, Table]
     changes: tuple[str, ...] = ()
-    trial: Trial | None = None
+    trial: QuickTrial | None = None
 
     @cached_property
     def layout(self) -> Layout:

@@ -13,7 +13,7 @@ def resources() -> Path:
 
 
 @dataclass(frozen=True)
-class Trial:
+class QuickTrial:
     """What `--set` changes of a preset.
 
     Attributes:
@@ -35,7 +35,7 @@ class Layout:
     """
 
     preset: str
-    trial: Trial | None = None
+    trial: QuickTrial | None = None
 
     @property
     def own(self) -> Path:

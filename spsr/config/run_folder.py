@@ -119,10 +119,18 @@ class RunFolder:
         """The lines of `events`; `InputError` if one of them is damaged, for they are the record of the run."""
         return [*map(dict, read_lines(self.events, _EVENT, remedy="run the training again with --restart"))]
 
-    def last_step(self) -> int:
-        """The step of the last line of `events` that can be read, also while it is written; 0 without one."""
-        return max((line.get("step", 0) for line in read_lines(self.events, _ENTRY)), default=0)
+    def read_as_it_grows(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
+        """The lines of `events` and of `ledger` that can be read, also while they grow; what is wrong with others."""
+        events, ledger = _as_it_grows(self.events, _EVENT), _as_it_grows(self.ledger, _ENTRY)
+        return events[0], ledger[0], events[1] + ledger[1]
 
     def read_ledger(self) -> list[dict[str, Any]]:
         """The lines of `ledger` that can be read: it only informs."""
         return [*map(dict, read_lines(self.ledger, _ENTRY))]
+
+
+def _as_it_grows(file: Path, kind: TypeAdapter[Any]) -> tuple[list[dict[str, Any]], list[str]]:
+    try:
+        return read_lines(file, kind, remedy="the other lines are read"), []
+    except InputError as error:
+        return read_lines(file, kind), [str(error)]

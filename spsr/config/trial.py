@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from spsr.config.config import Config
-from spsr.config.layout import Trial
+from spsr.config.layout import QuickTrial
 from spsr.config.settings import NATURALNESS
 from spsr.config.strict import suggestion
 from spsr.config.training_settings import differences, digest
@@ -47,7 +47,7 @@ def override(source: Source, settings: Sequence[str]) -> None:
         source.given.add(place)
 
 
-def trial_of(preset: Config, changed: Config) -> Trial | None:
+def trial_of(preset: Config, changed: Config) -> QuickTrial | None:
     """What of a preset is another by changed settings; none if nothing is on which a result depends."""
     said = differences(preset.preset.model_dump(mode="json"), changed.preset.model_dump(mode="json"))
     if not said:
@@ -61,7 +61,7 @@ def trial_of(preset: Config, changed: Config) -> Trial | None:
         name for name in theirs if name not in runs and not runs.isdisjoint(changed.starts_of(name).values())
     }:
         runs |= more
-    return Trial(f"{readable[:60]}-{digest(said)[:8]}", frozenset(runs))
+    return QuickTrial(f"{readable[:60]}-{digest(said)[:8]}", frozenset(runs))
 
 
 def _identities(config: Config) -> dict[str, object]:

@@ -15,6 +15,7 @@ from rich.text import Text
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from spsr.console.dry_run import table_of, why
+from spsr.files import end_of
 from spsr.progress import duration
 
 _LINES_OF_LOG = 12
@@ -138,7 +139,7 @@ class WorkflowView(logging.Handler):
         self._console.print(Text(f"failed: {job.title}", style="bold red"), soft_wrap=True)
         for log in job.logs:
             self._console.print(f"  the end of {log}:", style="dim", soft_wrap=True)
-            for line in _end_of(Path(log)):
+            for line in end_of(Path(log), _LINES_OF_LOG) or ["(there is nothing in it)"]:
                 self._console.print(Text(f"  {line}"), soft_wrap=True)
 
     def _message(self, record: logging.LogRecord) -> None:
@@ -171,12 +172,3 @@ class WorkflowView(logging.Handler):
         if len(running) > _RUNNING_SHOWN:
             lines.append(Text(f"  and {len(running) - _RUNNING_SHOWN} more", style="dim"))
         return Group(self._bar, *lines)
-
-
-def _end_of(log: Path) -> list[str]:
-    """The last lines of a log that say something."""
-    try:
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ["(there is no log)"]
-    return [line for line in lines if line.strip()][-_LINES_OF_LOG:] or ["(it is empty)"]

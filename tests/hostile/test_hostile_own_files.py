@@ -19,7 +19,7 @@ from spsr.data.passport import read_passport
 from spsr.errors import InputError
 from spsr.images import write_png
 from spsr.results.curves import curves
-from spsr.results.status import read_progress
+from spsr.results.status import read_status
 from spsr.study.ballots import read_ballots
 from spsr.study.key import Key, Option, Trial, make_key, read_key, write_key
 from spsr.tracking.experiment import create_store, runs_page
@@ -161,7 +161,9 @@ def test_the_events_of_a_run(content: bytes, here: Path) -> None:
     folder.events.write_bytes(GOOD + content.translate(None, b"\r\n") + b"\n" + GOOD)
     with pytest.raises(InputError, match=r"events\.jsonl:2: .*--restart"):
         folder.read_events()
-    assert folder.last_step() == 1
+    events, _, (said,) = folder.read_as_it_grows()
+    assert [event["step"] for event in events] == [1, 1]
+    assert said.startswith(f"{folder.events}:2: ")
 
 
 @pytest.mark.parametrize("content", LINES.values(), ids=LINES)
@@ -169,10 +171,11 @@ def test_the_ledger_and_the_events_of_a_run_that_only_inform(content: bytes, con
     folder = config.layout.run("rrdb", 0)
     folder.path.mkdir(parents=True)
     good = b'{"step": 1, "time": 5, "seconds": 2, "iterations_per_s": 3}\n{"began_at_step": 0, "time": 1}\n'
-    for file in (folder.ledger, folder.events):
-        file.write_bytes(good + content + b"\n" + b'{"validation": {"psnr": 3}}\n' + good)
-    status = read_progress(config, "rrdb", 0, now=6.0)
-    assert (status.step, status.starts, status.rate) == (1, 2, 3)
+    folder.ledger.write_bytes(good + content + b"\n" + b'{"validation": {"psnr": 3}}\n' + good)
+    folder.events.write_bytes(GOOD + content.translate(None, b"\r\n") + b"\n" + GOOD)
+    status = read_status(config, "rrdb", 0, now=6.0)
+    assert (status.state, status.step, status.rate) == ("training", 1, 3)
+    assert any(said.startswith(f"{folder.events}:2: ") for said in status.damaged)
     assert curves([], folder.read_ledger(), 7)
 
 
