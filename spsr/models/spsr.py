@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from spsr.errors import InputError
 from spsr.models.gradient import gradient_map
-from spsr.models.interpolation import SAME, carry, hand_through, quieten
+from spsr.models.interpolation import DERIVATIVES, SAME, SHARPER, add_magnitudes, carry, hand_through, quieten
 from spsr.models.key_layout import KeyLayout, Size, State, channels, count
 from spsr.models.layers import RESIDUAL_SCALE, RRDB, DenseBlock, UpConv, conv, image_conv, initialise, leaky_relu
 from spsr.models.rrdb import SRBranch, dense_layers, old_sr_branch
@@ -19,6 +19,15 @@ class SPSROutput(NamedTuple):
 
     sr: Tensor
     gradient: Tensor
+
+
+RRDB_GAIN = 1 + RESIDUAL_SCALE
+"""What an RRDB whose residuals are near zero makes its input larger by."""
+
+
+def _begin_as_gain(block: RRDB) -> None:
+    """Start an RRDB with residuals near zero."""
+    quieten(*(dense.convs[-1] for dense in block.modules() if isinstance(dense, DenseBlock)))
 
 
 class GradientBranch(nn.Module):
@@ -37,10 +46,22 @@ class GradientBranch(nn.Module):
         self.hr = conv(features, features)
         self.out = conv(features, features)
 
-    def start_from_interpolation(self) -> None:
-        """Start with the bilinear enlargement of the LR gradient map as the first three features."""
-        hand_through(self.head, *self.upsample, self.hr, self.out)
-        quieten(self.end)
+    def start_from_interpolation(self, gain: float) -> None:
+        """Start with the derivatives of an enlargement, three for each colour, as the first features.
+
+        An enlarged LR gradient map would be no start: its lines are as broad as those of the LR map. So the colours
+        come from the first tap, which has them times `gain`, and the other features begin with the LR gradient map.
+        """
+        for block in self.blocks:
+            _begin_as_gain(block)
+        carry(self.head, 0 * SAME)
+        carry(self.reduce[0], SAME / (gain * RRDB_GAIN), source=self.end.in_channels)
+        for reduce in self.reduce[1:]:
+            carry(reduce, SAME / RRDB_GAIN)
+        carry(self.end, SHARPER)
+        hand_through(*self.upsample)
+        carry(self.hr, DERIVATIVES)
+        hand_through(self.out)
 
     def forward(self, lr_gradient: Tensor, tapped: Sequence[Tensor]) -> Tensor:
         """Map `N x 3 x h x w` and the taps (each `N x features x h x w`) to `N x features x 4h x 4w`."""
@@ -67,11 +88,10 @@ class Fusion(nn.Module):
     def start_from_interpolation(self) -> None:
         """Start by handing `sr_features` through; `to_rgb` may be that of a network that made an image of them.
 
-        What is negative in them is made smaller by one more LeakyReLU; colours are not negative. An RRDB whose
-        residuals are near zero makes its input larger by its residual scale.
+        What is negative in them is made smaller by one more LeakyReLU; colours are not negative.
         """
-        quieten(*(block.convs[-1] for block in self.block.modules() if isinstance(block, DenseBlock)))
-        carry(self.reduce, SAME / (1 + RESIDUAL_SCALE), source=self.reduce.out_channels)
+        _begin_as_gain(self.block)
+        carry(self.reduce, SAME / RRDB_GAIN, source=self.reduce.out_channels)
         hand_through(self.hr, self.to_rgb)
 
     def forward(self, gradient_features: Tensor, sr_features: Tensor) -> Tensor:
@@ -114,10 +134,11 @@ class SPSR(nn.Module):
         initialise(self, gain=0.1)
 
     def start_from_interpolation(self) -> None:
-        """Start as a bilinear enlargement, of the image and of its gradient map; see `spsr.models.interpolation`."""
+        """Start as a bilinear enlargement, and the gradient map of a sharpened one; see `spsr.models.interpolation`."""
         self.sr_branch.start_from_interpolation()
-        self.gradient_branch.start_from_interpolation()
-        hand_through(self.sr_out, self.to_gradient)
+        self.gradient_branch.start_from_interpolation(gain=RRDB_GAIN ** self.taps[0])
+        hand_through(self.sr_out)
+        add_magnitudes(self.to_gradient)
         self.fusion.start_from_interpolation()
 
     def forward(self, lr: Tensor, use_gradient_features: bool = True) -> SPSROutput:
