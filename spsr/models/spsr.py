@@ -25,9 +25,9 @@ RRDB_GAIN = 1 + RESIDUAL_SCALE
 """What an RRDB whose residuals are near zero makes its input larger by."""
 
 
-def _begin_as_gain(block: RRDB) -> None:
-    """Start an RRDB with residuals near zero."""
-    quieten(*(dense.convs[-1] for dense in block.modules() if isinstance(dense, DenseBlock)))
+def _begin_as_gain(blocks: nn.Module) -> None:
+    """Start RRDBs with residuals near zero."""
+    quieten(*(dense.convs[-1] for dense in blocks.modules() if isinstance(dense, DenseBlock)))
 
 
 class GradientBranch(nn.Module):
@@ -52,12 +52,12 @@ class GradientBranch(nn.Module):
         An enlarged LR gradient map would be no start: its lines are as broad as those of the LR map. So the colours
         come from the first tap, which has them times `gain`, and the other features begin with the LR gradient map.
         """
-        for block in self.blocks:
-            _begin_as_gain(block)
+        first, *others = self.reduce
+        assert isinstance(first, nn.Conv2d)
+        _begin_as_gain(self.blocks)
         carry(self.head, 0 * SAME)
-        carry(self.reduce[0], SAME / (gain * RRDB_GAIN), source=self.end.in_channels)
-        for reduce in self.reduce[1:]:
-            carry(reduce, SAME / RRDB_GAIN)
+        carry(first, SAME / (gain * RRDB_GAIN ** len(self.blocks)), source=self.end.in_channels)
+        hand_through(*others)
         carry(self.end, SHARPER)
         hand_through(*self.upsample)
         carry(self.hr, DERIVATIVES)
