@@ -20,6 +20,7 @@ from spsr.models.resnet import ResNet18
 from spsr.models.vgg import VGG19
 from spsr.training import frozen
 
+ALEXNET_SHAPES = {0: (64, 3, 11), 3: (192, 64, 5), 6: (384, 192, 3), 8: (256, 384, 3), 10: (256, 256, 3)}
 PREPROCESSING = {"vgg19": "caffe", "vgg19_torchvision": "torchvision"}
 
 
@@ -60,6 +61,18 @@ def write_starting_points(config: Config) -> None:
         assert generator is not None
         network = build(generator.name, **config.generator_size(name))
         to_checkpoint(network, _folder_of(config.layout.model(name, config.seeds(name)[0])))
+
+
+def write_alexnet(file: Path) -> Path:
+    """AlexNet's layers with random weights: LPIPS on it is no LPIPS, but a distance."""
+    generator = torch.Generator().manual_seed(0)
+    state = {}
+    for layer, (out_channels, in_channels, kernel) in ALEXNET_SHAPES.items():
+        shape = (out_channels, in_channels, kernel, kernel)
+        state[f"features.{layer}.weight"] = torch.randn(shape, generator=generator) / (in_channels**0.5 * kernel)
+        state[f"features.{layer}.bias"] = torch.zeros(out_channels)
+    save_file(state, _folder_of(file))
+    return file
 
 
 def _folder_of(file: Path) -> Path:

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from random_weights import write_alexnet
 from synthetic import BENCHMARKS, PASSPORT, photograph, toy_config, write_images
 
 from spsr import cli
 from spsr.config import Config
-from spsr.evaluation import evaluate as evaluation
-from spsr.evaluation.score import score_pairs
+from spsr.data import weights
+from spsr.evaluation.evaluate import evaluate
 from spsr.evaluation.score_files import read_csv
 from spsr.evaluation.upscale import upscale_image
 from spsr.images import write_png
@@ -26,9 +27,9 @@ NAME = "theirs"
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with five tiny prepared benchmarks; LPIPS, which needs weights, is left out."""
+    """A folder with five tiny prepared benchmarks, and random weights for LPIPS."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(evaluation, "score_pairs", lambda pairs, _, **options: score_pairs(pairs, None, **options))
+    write_alexnet(weights.stored("alexnet"))
     config = toy_config(tmp_path)
     write_images(config, ())
     for dataset in BENCHMARKS:
@@ -71,7 +72,7 @@ def run(config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_images_of_others_are_scored_under_the_same_protocol(place: Path):
     write_their_images()
     config = with_foreign(place, from_images="their_images")
-    files = evaluation.evaluate(config, NAME, 0)
+    files = evaluate(config, [NAME], 0)
     assert set(files) == {config.layout.scores(NAME, 0, dataset) for dataset in BENCHMARKS}
     frame = read_csv(files[0])
     assert list(frame["image"]) == ["im_000"]
@@ -83,7 +84,7 @@ def test_images_of_others_are_scored_under_the_same_protocol(place: Path):
 def test_a_checkpoint_of_others_makes_images_and_scores(place: Path):
     write_their_checkpoint()
     config = with_foreign(place, from_checkpoint="theirs.pth")
-    files = evaluation.evaluate(config, NAME, 0)
+    files = evaluate(config, [NAME], 0)
     assert np.isfinite(read_csv(files[-1])["psnr"]).all()
     assert (config.layout.images(NAME, 0, "Set5") / "im_000.png").is_file()
 
@@ -91,7 +92,7 @@ def test_a_checkpoint_of_others_makes_images_and_scores(place: Path):
 def test_it_is_marked_in_every_format_of_a_table(place: Path):
     write_their_images()
     config = with_foreign(place, from_images="their_images")
-    evaluation.evaluate(config, NAME, 0)
+    evaluate(config, [NAME], 0)
     for table in ("table1", "table2"):
         make_table(config, table)
         texts = {suffix: config.layout.table(table, suffix).read_text() for suffix in ("md", "tex", "html", "csv")}
@@ -120,7 +121,7 @@ def test_it_is_a_run_in_mlflow_that_says_so(place: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     write_their_images()
     config = with_foreign(place, from_images="their_images")
-    evaluation.evaluate(config, NAME, 0)
+    evaluate(config, [NAME], 0)
     assert track(config).new == [f"{NAME}-seed0"]
     client = MlflowClient(tracking_uri(config))
     (experiment,) = [e for e in client.search_experiments() if e.name == "spsr-toy"]
@@ -195,6 +196,6 @@ def test_methods_are_given_the_lr_images_that_a_benchmark_brings(place: Path):
     config = toy_config(place, data={"train": {"folder": "x"}, "benchmarks": benchmarks})
     lr = 255 - np.asarray(Image.open(config.layout.benchmark("Set5") / "LR" / "im_000.png"))
     write_png(config.layout.benchmark("Set5") / "LR" / "im_000.png", lr)
-    evaluation.evaluate(config, "bicubic", 0)
+    evaluate(config, ["bicubic"], 0)
     made = np.asarray(Image.open(config.images("bicubic", 0, "Set5") / "im_000.png"))
     np.testing.assert_array_equal(made, upscale_image("bicubic", lr))

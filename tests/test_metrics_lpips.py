@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from random_weights import ALEXNET_SHAPES, write_alexnet
+from safetensors.torch import load_file
 
 from spsr.data import weights
 from spsr.errors import InputError
@@ -15,21 +16,11 @@ from spsr.evaluation.score import score_pairs
 from spsr.images import bicubic, image_index, read_rgb, select_role, write_png
 from spsr.metrics.lpips import Lpips
 
-ALEXNET_SHAPES = {0: (64, 3, 11), 3: (192, 64, 5), 6: (384, 192, 3), 8: (256, 384, 3), 10: (256, 256, 3)}
-
 
 @pytest.fixture(scope="module")
 def random_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """AlexNet's layers with random weights: enough for everything but the published numbers."""
-    generator = torch.Generator().manual_seed(0)
-    state = {}
-    for layer, (out_channels, in_channels, kernel) in ALEXNET_SHAPES.items():
-        shape = (out_channels, in_channels, kernel, kernel)
-        state[f"features.{layer}.weight"] = torch.randn(shape, generator=generator) / (in_channels**0.5 * kernel)
-        state[f"features.{layer}.bias"] = torch.zeros(out_channels)
-    path = tmp_path_factory.mktemp("weights") / "alexnet.safetensors"
-    save_file(state, path)
-    return path
+    """Enough for everything but the published numbers."""
+    return write_alexnet(tmp_path_factory.mktemp("weights") / "alexnet.safetensors")
 
 
 @pytest.fixture(scope="module")

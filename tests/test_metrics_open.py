@@ -1,11 +1,13 @@
 """Metrics beside the paper's: DISTS, and a function of one's own, from scoring to tables and the report."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import yaml
+from random_weights import write_alexnet
 from safetensors.torch import save_file
 from synthetic import BENCHMARKS, photograph, toy_config, write_images, write_scores
 from typer.testing import CliRunner
@@ -14,8 +16,7 @@ from spsr.cli import app
 from spsr.config import CONFIGS, Config
 from spsr.data import weights
 from spsr.errors import InputError
-from spsr.evaluation import evaluate as evaluation
-from spsr.evaluation.score import score_pairs
+from spsr.evaluation.evaluate import evaluate
 from spsr.evaluation.score_files import COLUMNS, read_csv
 from spsr.images import write_png
 from spsr.metrics.dists import WIDTHS, Dists
@@ -71,15 +72,15 @@ def with_own_metric(place: Path, **changes: object) -> Config:
     return toy_config(place, results={"theirs": row}, tables=["table1"], figures=[], **changes)
 
 
-def test_a_metric_of_ones_own_reaches_scores_tables_and_report(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluation, "score_pairs", lambda pairs, _, **options: score_pairs(pairs, None, **options))
+def test_a_metric_of_ones_own_reaches_scores_tables_and_report(place: Path) -> None:
+    write_alexnet(weights.stored("alexnet"))
     config = with_own_metric(place)
     write_images(config, ())
     for number, dataset in enumerate(sorted(BENCHMARKS)):
         config.layout.passport(dataset).write_text("{}")
         original = photograph(list(config.preset.data.benchmarks).index(dataset))
         write_png(Path("their_images") / dataset / "im_000.png", original - np.minimum(original, number + 1))
-    evaluation.evaluate(config, "theirs", 0)
+    evaluate(config, ["theirs"], 0)
     frame = read_csv(config.layout.scores("theirs", 0, "Set5"))
     assert tuple(frame.columns) == (*COLUMNS, OWN)
     expected = 1 + sorted(BENCHMARKS).index("Set5")
@@ -108,11 +109,10 @@ def test_the_graph_fetches_what_metrics_read_and_scores_again_when_they_change(p
     assert {"dists", "vgg16", "alexnet"} <= set(more.weights)
     assert plain.further_metrics != more.further_metrics
 
-    class Job:
-        name, seed = "bicubic", "0"
-
-    assert Path("own/metrics.py") in more.evaluation_inputs(Job)
-    assert weights.stored("vgg16") in more.evaluation_inputs(Job)
+    for scoring in more.scorings:
+        inputs = scoring.score_inputs(SimpleNamespace(name="", seed="0"))
+        assert Path("own/metrics.py") in inputs
+        assert weights.stored("vgg16") in inputs
 
 
 @pytest.mark.parametrize(

@@ -37,15 +37,16 @@ def dry_run(*arguments: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_the_profile_plans_the_whole_paper_and_only_trainings_and_their_scores_take_a_gpu():
+def test_the_profile_plans_the_whole_paper_and_only_trainings_and_their_images_take_a_gpu():
     text = dry_run("all")
-    counts = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE)}
+    counts = {rule: int(count) for rule, count in re.findall(r"^([\w.]+) +(\d+)$", text, re.MULTILINE)}
     pipeline = Pipeline(load(CONFIGS / "paper.yaml"))
     assert counts["train"] + counts["train_start"] == sum(len(pipeline.config.seeds(n)) for n in pipeline.trained) > 80
-    assert counts["evaluate"] == sum(len(pipeline.config.seeds(n)) for n in pipeline.methods)
+    assert counts["upscale"] == sum(len(pipeline.config.seeds(n)) for n in pipeline.methods)
+    assert counts["score.table5"] == len(pipeline.config.preset.seeds)
     assert counts["table"] == 7
-    for rule, body in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", text, re.MULTILINE):
-        assert ("gpu=1" in body) == (rule in ("train", "train_start", "pretrain", "evaluate", "probe")), rule
+    for rule, body in re.findall(r"^(?:local)?rule ([\w.]+):\n((?:    .*\n)+)", text, re.MULTILINE):
+        assert ("gpu=1" in body) == (rule in ("train", "train_start", "pretrain", "upscale", "probe")), rule
     assert "results/paper/" in text
     assert "results/quick/" not in text
     assert len(re.findall(r"^Plan: .*GPU-hours", text, re.MULTILINE)) == 1

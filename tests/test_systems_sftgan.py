@@ -8,15 +8,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_weights import write_alexnet
 from synthetic import PASSPORT, photograph, toy_config, write_images
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from spsr.config import Config, Schedule, Term, load
+from spsr.data import weights
 from spsr.errors import InputError
-from spsr.evaluation import evaluate as evaluation
+from spsr.evaluation.evaluate import evaluate
 from spsr.evaluation.probability_maps import read_maps, upscale_with_maps
-from spsr.evaluation.score import score_pairs
 from spsr.images import read_rgb, write_png
 from spsr.losses import AuxiliaryClassifierLoss, Objective, PixelLoss, Views
 from spsr.models import build, from_checkpoint, to_checkpoint
@@ -293,7 +294,7 @@ def toy(tmp_path: Path, **changes: object) -> Config:
 
 def test_evaluation_takes_the_folder_that_the_preset_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(evaluation, "score_pairs", lambda pairs, _, **options: score_pairs(pairs, None, **options))
+    write_alexnet(weights.stored("alexnet"))
     config = toy(tmp_path, probability_maps={"sftgan": "maps"})
     write_images(config, ())
     for dataset in config.preset.data.benchmarks:
@@ -301,11 +302,11 @@ def test_evaluation_takes_the_folder_that_the_preset_names(tmp_path: Path, monke
     config.layout.model("sftgan", 0).parent.mkdir(parents=True)
     to_checkpoint(build("sftgan", **SMALL), config.layout.model("sftgan", 0))
     with pytest.raises(InputError, match=r"maps/\w+: no such folder"):
-        evaluation.evaluate(config, "sftgan", 0)
+        evaluate(config, ["sftgan"], 0)
     for dataset in config.preset.data.benchmarks:
         Path("maps", dataset).mkdir(parents=True)
         np.save(Path("maps", dataset, "im_000.npy"), np.full((8, 96, 96), 1 / 8, np.float32))
-    evaluation.evaluate(config, "sftgan", 0)
+    evaluate(config, ["sftgan"], 0)
     make_table(config, "table1")
     shown = config.layout.table("table1", "md").read_text(encoding="utf-8")
     assert "§ SFTGAN: probability maps from maps; trained without the OutdoorScene images" in shown

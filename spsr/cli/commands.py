@@ -23,7 +23,7 @@ COMMANDS = {
     "probe": "Measure what an extractor knows: accuracies of fresh heads on both self-supervised tasks (Section 5.2).",
     "train": "Train a super-resolution method, or go on with its training where it was interrupted.",
     "slot": "Run a training command in a Slurm job: end it before the job's limit and put the job back in the queue.",
-    "evaluate": "Super-resolve and score every benchmark of a preset with one run of a method.",
+    "evaluate": "Super-resolve every benchmark of a preset with one run of each method, and score the images.",
     "upscale": "Super-resolve images by a factor of 4 with a method, a checkpoint, or bicubic interpolation.",
     "export": "Write a network for other projects: in its authors' layout, for spandrel, or as ONNX.",
     "score": "Score super-resolved images: LPIPS, PSNR and SSIM as the paper computes them, and standard SSIM.",

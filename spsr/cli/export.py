@@ -10,7 +10,7 @@ from spsr.cli.options import Configfile, Seed, TrustCode
 from spsr.config import load
 from spsr.data.hashing import file_hash
 from spsr.errors import InputError, naming
-from spsr.evaluation.evaluate import weights_file
+from spsr.evaluation.upscale_run import weights_file
 from spsr.files import check_outputs
 from spsr.models.export import Target
 from spsr.models.export import export as write

@@ -11,10 +11,11 @@ from spsr.metrics import Metric
 from spsr.metrics.measured import metric_of
 
 
-def print_means(means: pd.DataFrame, lpips: str | None) -> None:
+def print_means(means: pd.DataFrame, lpips: str | None, method: str = "") -> None:
     """Print dataset means (`means_by_dataset`) with the digits of the paper's tables."""
     metrics = _metrics(means)
-    table = _table("dataset", "mean over the images of a dataset", metrics, lpips)
+    title = ": ".join(filter(None, (method, "mean over the images of a dataset")))
+    table = _table("dataset", title, metrics, lpips)
     table.add_column("images", justify="right")
     for dataset, row in means.iterrows():
         table.add_row(str(dataset) or "all", *_shown(row, metrics), f"{row['n_images']:.0f}")

@@ -10,8 +10,8 @@ from spsr.cli.options import Configfile, Device, Seed, Set, TrustCode, configure
 from spsr.cli.progress_bar import progress_bar
 from spsr.data import registry, weights
 from spsr.errors import InputError
-from spsr.evaluation.evaluate import load_upscaler
 from spsr.evaluation.upscale import Upscaler, upscale_files
+from spsr.evaluation.upscale_run import load_upscaler
 from spsr.models.device import chosen
 
 

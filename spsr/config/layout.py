@@ -78,6 +78,10 @@ class Layout:
         """Folder of the super-resolved images of a benchmark."""
         return self.root / "images" / method / f"seed{seed}" / dataset
 
+    def upscaled(self, method: str, seed: int | str, dataset: str) -> Path:
+        """What the super-resolved images of a benchmark are and were made from; written last."""
+        return self.images(method, seed, dataset) / "upscaled.json"
+
     def lpips_maps(self, method: str, seed: int | str, dataset: str) -> Path:
         """Folder of the LPIPS maps of a benchmark's images: where each differs from its original."""
         return self.root / "lpips_maps" / method / f"seed{seed}" / dataset

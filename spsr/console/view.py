@@ -108,14 +108,17 @@ class WorkflowView(logging.Handler):
         super().close()
 
     def _run_info(self, record: Any) -> None:
-        self._planned = Counter({rule: n for rule, n in record.stats.items() if rule != "total"})
+        self._planned.clear()
+        for rule, count in record.stats.items():
+            if rule != "total":
+                self._planned[rule.partition(".")[0]] += count
         self._bar.update(self._jobs, total=self._planned.total())
         if not self._dry_run and self._console.is_terminal:
             self._live.start()
 
     def _job_info(self, record: Any) -> None:
-        rule, wildcards = record.rule_name, record.wildcards or {}
-        name, seed = wildcards.get("name", ""), f"seed {wildcards['seed']}" if "seed" in wildcards else ""
+        (rule, _, part), wildcards = record.rule_name.partition("."), record.wildcards or {}
+        name, seed = wildcards.get("name", part), f"seed {wildcards['seed']}" if "seed" in wildcards else ""
         title = " ".join(filter(None, (rule, name, seed)))
         self._running[record.jobid] = _Job(title, rule, [str(log) for log in record.log or ()])
         if rule != "all":

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from spsr.config.layout import resources
+from spsr.config import Config, resources
 from spsr.data.hashing import file_hash, known_hash
 from spsr.data.image_sets import ImageSet, read_hr, read_lr
 from spsr.data.parallel import for_each
@@ -85,6 +85,20 @@ def require(folder: Path, remedy: str) -> None:
         raise InputError(f"{folder}: is not prepared; {remedy}")
     if (problem := damage(folder)) is not None:
         raise InputError(f"{problem}; {remedy}")
+
+
+def prepared_benchmarks(config: Config) -> list[str]:
+    """The benchmarks of a preset, without the optional ones that are not prepared.
+
+    Raises:
+        InputError: another is not prepared, or one is not as its passport says.
+    """
+    found = []
+    for dataset, source in config.preset.data.benchmarks.items():
+        if not source.optional or config.layout.passport(dataset).is_file():
+            require(config.layout.benchmark(dataset), f"run `spsr prepare {dataset}` for this preset")
+            found.append(dataset)
+    return found
 
 
 def _files(names: Iterable[str]) -> list[str]:

@@ -9,7 +9,7 @@ from spsr import models
 from spsr.config import Config
 from spsr.config.strict import Strict
 from spsr.errors import InputError
-from spsr.evaluation.evaluate import weights_file
+from spsr.evaluation.upscale_run import weights_file
 from spsr.files import write_text
 from spsr.models.inference_cost import BICUBIC, NetworkCost, cost_of
 from spsr.pipeline.roster import roster

@@ -101,7 +101,7 @@ def protocol_ladder(pairs: Mapping[str, Pair], progress: Progress = silent) -> p
     variants = (*STEPS, *DETOURS)
     scores = np.zeros((len(pairs), len(variants), 2))
     for number, (name, pair) in enumerate(pairs.items()):
-        sr, hr = read_pair(name, pair)
+        sr, hr = read_pair(pair)
         check_pair(sr, hr, smallest=WINDOW)
         scores[number] = [_scores(variant, sr, hr) for variant in variants]
         progress(number + 1, len(pairs), name)

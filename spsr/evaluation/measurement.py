@@ -1,34 +1,72 @@
-"""What scores were measured on and with: a file beside each file of scores, which itself holds only numbers."""
+"""What scores were measured on and with: a file beside each file of scores, from which it can be written again."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from pydantic import ValidationError
 
 from spsr.config.strict import Strict
+from spsr.data import weights
 from spsr.data.hashing import file_hash, known_hash
 from spsr.errors import InputError
-from spsr.evaluation.pairs import Pair
-from spsr.evaluation.score_files import write_csv
-from spsr.files import staging_of, write_text
+from spsr.evaluation.score import Values, score_frame
+from spsr.evaluation.score_files import csv_text, write_csv
+from spsr.files import write_text
+from spsr.metrics import METRICS, Metric
+from spsr.plugins import is_reference, source_file
 
 
 class Measurement(Strict):
-    """The sha256 of all that a file of scores depends on.
+    """The sha256 of all that a file of scores depends on, and its numbers.
 
     Attributes:
         weights: of the method's network; none for a computed method and for foreign images.
         lpips: of the network of LPIPS; none if that was not measured.
         images: of the originals, by image name.
+        results: of the images that were scored, by image name.
+        measures: of what computed each metric, by metric: its code and its weights.
+        values: the scores by image and metric, as text that keeps every digit.
         scores: of the file of scores itself.
     """
 
     weights: str | None
     lpips: str | None
     images: dict[str, str]
+    results: dict[str, str] = {}
+    measures: dict[str, str] = {}
+    values: dict[str, dict[str, str]] = {}
     scores: str
+
+    def known(self, image: str, original: str, result: str, measures: Mapping[str, str]) -> Values:
+        """The scores of an image that would be the same today.
+
+        Args:
+            original, result: sha256 of the two files now.
+            measures: sha256 of what computes each metric now.
+        """
+        if (self.images.get(image), self.results.get(image)) != (original, result):
+            return {}
+        texts = self.values.get(image, {})
+        same = [name for name, digest in measures.items() if name in texts and self.measures.get(name) == digest]
+        return {name: float(texts[name]) for name in same}
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The scores as their file has them."""
+        values = {image: {name: float(text) for name, text in row.items()} for image, row in self.values.items()}
+        return score_frame(values, [name for name in self.measures if name not in METRICS])
+
+
+def measure_hash(metric: Metric) -> str:
+    """The sha256 of what computes a metric: of the hashes of its code and of its weights."""
+    folder = Path(__file__).parents[1] / "metrics"
+    code = [source_file(metric.name)] if is_reference(metric.name) else sorted(folder.glob("*.py"))
+    files = [*code, *map(weights.stored, metric.weights)]
+    return hashlib.sha256("".join(known_hash(file) for file in files if file.is_file()).encode()).hexdigest()
 
 
 def measurement_file(scores: Path) -> Path:
@@ -36,21 +74,30 @@ def measurement_file(scores: Path) -> Path:
     return scores.with_suffix(".json")
 
 
-def write_scores(frame: pd.DataFrame, path: Path, pairs: Mapping[str, Pair], weights: Path | None, lpips: Path) -> None:
-    """Write a file of scores after its measurement, so that there are no scores without one."""
-    draft = staging_of(path.with_suffix(".draft.csv"))
-    try:
-        write_csv(frame, draft)
-        measurement = Measurement(
-            weights=None if weights is None else known_hash(weights),
-            lpips=known_hash(lpips) if lpips.is_file() else None,
-            images={name: known_hash(pair.hr) for name, pair in pairs.items()},
-            scores=file_hash(draft),
-        )
-    finally:
-        draft.unlink(missing_ok=True)
+def write_scores(path: Path, frame: pd.DataFrame, **measured: Any) -> None:
+    """Write a file of scores after its measurement, so that there are no scores without one.
+
+    Args:
+        measured: all fields of `Measurement` but `values` and `scores`.
+    """
+    rows = frame.set_index("image").to_dict("index")
+    values = {str(image): {str(name): repr(value) for name, value in row.items()} for image, row in rows.items()}
+    measurement = Measurement(**measured, values=values, scores=_hash_of(frame))
     write_text(measurement_file(path), json.dumps(measurement.model_dump(), indent=1) + "\n")
     write_csv(frame, path)
+
+
+def earlier_measurement(scores: Path) -> Measurement | None:
+    """What was measured before, whether its file of scores is there or not; none if it is damaged."""
+    try:
+        measurement = Measurement.model_validate_json(measurement_file(scores).read_bytes())
+        return measurement if _hash_of(measurement.frame) == measurement.scores else None
+    except (OSError, ValueError):
+        return None
+
+
+def _hash_of(frame: pd.DataFrame) -> str:
+    return hashlib.sha256(csv_text(frame).encode()).hexdigest()
 
 
 def read_measurement(scores: Path) -> Measurement | None:

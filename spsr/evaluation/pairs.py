@@ -61,17 +61,27 @@ def match_folders(sr_dir: Path | str, hr_dir: Path | str) -> dict[str, Pair]:
     }
 
 
-def read_pair(name: str, pair: Pair) -> tuple[RGB, RGB]:
+def read_pair(pair: Pair) -> tuple[RGB, RGB]:
     """Read one pair, HR cut to multiples of 4; InputError naming the files when the sizes differ."""
-    sr, hr = read_rgb(pair.sr), read_rgb(pair.hr)
-    if min(hr.shape[:2]) >= SCALE:
-        hr = crop_to_multiple(hr)
+    hr = read_original(pair.hr)
+    return read_result(pair, hr), hr
+
+
+def read_original(file: Path) -> RGB:
+    """Read an HR image, cut to multiples of 4."""
+    hr = read_rgb(file)
+    return crop_to_multiple(hr) if min(hr.shape[:2]) >= SCALE else hr
+
+
+def read_result(pair: Pair, hr: RGB) -> RGB:
+    """Read the super-resolved image of a pair; InputError naming the files when its size is not that of `hr`."""
+    sr = read_rgb(pair.sr)
     if sr.shape != hr.shape:
         raise InputError(
             f"{pair.sr}: {size_text(sr)} pixels, but {pair.hr} has {size_text(hr)} (cut to multiples of {SCALE}); "
             f"both must have one size"
         )
-    return sr, hr
+    return sr
 
 
 def _datasets_in(folder: Path) -> list[str]:

@@ -45,7 +45,7 @@ def read_maps(file: Path, height: int, width: int) -> Tensor:
     return check_maps(maps, height, width, str(file))
 
 
-def upscale_with_maps(network: nn.Module, originals: Path, maps: Path, out: Path) -> None:
+def upscale_with_maps(network: nn.Module, originals: Path, maps: Path, out: Path) -> list[Path]:
     """Super-resolve the LR images of a benchmark's originals, each as a whole with the maps of its name.
 
     Args:
@@ -53,6 +53,9 @@ def upscale_with_maps(network: nn.Module, originals: Path, maps: Path, out: Path
         maps: folder of `NAME.npy`, `NAME.pth` or `NAME_bic.pth`, each 8×H×W of the original's size cut to multiples
             of 4.
         out: folder of the results.
+
+    Returns:
+        The written files.
 
     Raises:
         InputError: maps of an image are missing, or not what `read_maps` takes.
@@ -62,6 +65,7 @@ def upscale_with_maps(network: nn.Module, originals: Path, maps: Path, out: Path
     files = {
         plain_name(file.stem.removesuffix(ENDING)): file for file in sorted(maps.iterdir()) if file.suffix in SUFFIXES
     }
+    written = []
     for stem, original in select_role(image_index(originals), "HR").items():
         file = files.get(plain_name(stem))
         if file is None:
@@ -69,4 +73,5 @@ def upscale_with_maps(network: nn.Module, originals: Path, maps: Path, out: Path
         height, width = crop_to_multiple(read_rgb(original)).shape[:2]
         whole = max(height, width) // SCALE + 1
         conditioned = Conditioned(network, read_maps(file, height, width))
-        upscale_files(conditioned, [original], out, from_hr=True, tile=whole, overlap=0)
+        written += upscale_files(conditioned, [original], out, from_hr=True, tile=whole, overlap=0)
+    return written

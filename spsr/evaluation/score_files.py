@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from spsr.errors import InputError
-from spsr.files import atomic_path, write_text
+from spsr.files import write_text
 from spsr.images import SCALE
 from spsr.metrics import METRICS
 from spsr.metrics.measured import metric_of
@@ -33,8 +33,12 @@ def metrics_in(frame: pd.DataFrame) -> list[str]:
 
 def write_csv(frame: pd.DataFrame, path: Path | str) -> None:
     """Write the per-image scores, atomically; empty cells are metrics that were not computed."""
-    with atomic_path(path) as temporary:
-        frame.to_csv(temporary, index=False)
+    write_text(path, csv_text(frame))
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """What `write_csv` writes."""
+    return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
 def read_csv(path: Path | str) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import interpolate
 
 from spsr.errors import InputError, naming
-from spsr.metrics.fidelity import check_pair, size_text
+from spsr.metrics.fidelity import RGB, check_pair, size_text
 from spsr.metrics.torchvision_ops import import_torchvision
 from spsr.tensors import channels_first, read_safetensors, read_torch
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lpips import LPIPS
 
 Network = Literal["alex", "vgg", "squeeze"]
+Features = tuple[torch.Tensor, ...]
 
 WEIGHTS = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet"}
 """The entry of the weight registry that each network's ImageNet weights are taken from."""
@@ -48,8 +49,11 @@ class Lpips:
         self.net = net
         self._distance = _assemble(net, Path(backbone))
 
-    def __call__(self, sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> float:
+    def __call__(self, sr: RGB, hr: RGB | Features) -> float:
         """LPIPS of two whole uint8 H×W×3 RGB images of one size; they are not shaved.
+
+        Args:
+            hr: the original, or its `features` where several images are compared with it.
 
         Raises:
             InputError: see `spatial`.
@@ -57,7 +61,7 @@ class Lpips:
         with torch.inference_mode():
             return _mean_of(self._layers(sr, hr))
 
-    def spatial(self, sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> tuple[float, NDArray[np.float32]]:
+    def spatial(self, sr: RGB, hr: RGB | Features) -> tuple[float, NDArray[np.float32]]:
         """LPIPS as above, and where it comes from: float32 H×W, the sum of the layers' maps, drawn to full size.
 
         The mean of the map is close to the distance, but not equal to it: pixels near the border weigh otherwise.
@@ -70,29 +74,37 @@ class Lpips:
             full = [interpolate(layer, sr.shape[:2], mode="bilinear", align_corners=False) for layer in layers]
             return _mean_of(layers), torch.stack(full).sum(dim=0)[0, 0].numpy()
 
-    def _layers(self, sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> list[torch.Tensor]:
-        """The 1×1×h×w weighted squared difference of normalised features, for each layer of the network."""
+    def features(self, image: RGB) -> Features:
+        """What is compared of an image: each layer's features 1×C×h×w, of unit length at every place.
+
+        Raises:
+            InputError: the image is too small for the network.
+        """
         import lpips
 
-        check_pair(sr, hr)
-        if min(sr.shape[:2]) < _SMALLEST_SIDE[self.net]:
+        if min(image.shape[:2]) < _SMALLEST_SIDE[self.net]:
             raise InputError(
-                f"lpips: {size_text(sr)} pixels are too few for {self.net}, which needs {_SMALLEST_SIDE[self.net]} "
+                f"lpips: {size_text(image)} pixels are too few for {self.net}, which needs {_SMALLEST_SIDE[self.net]} "
                 f"on a side; use larger images or leave LPIPS out"
             )
-        parts = self._distance
-        ours, theirs = (parts.net(parts.scaling_layer(_signed(image))) for image in (sr, hr))
-        return [
-            head((lpips.normalize_tensor(a) - lpips.normalize_tensor(b)) ** 2)
-            for head, a, b in zip(parts.lins, ours, theirs, strict=True)
-        ]
+        with torch.inference_mode():
+            layers = self._distance.net(self._distance.scaling_layer(_signed(image)))
+            return tuple(lpips.normalize_tensor(layer) for layer in layers)
+
+    def _layers(self, sr: RGB, hr: RGB | Features) -> list[torch.Tensor]:
+        """The 1×1×h×w weighted squared difference of normalised features, for each layer of the network."""
+        if not isinstance(hr, tuple):
+            check_pair(sr, hr)
+            hr = self.features(hr)
+        heads = self._distance.lins
+        return [head((ours - theirs) ** 2) for head, ours, theirs in zip(heads, self.features(sr), hr, strict=True)]
 
 
 def _mean_of(layers: list[torch.Tensor]) -> float:
     return float(sum(layer.mean() for layer in layers))
 
 
-def _signed(image: NDArray[np.uint8]) -> torch.Tensor:
+def _signed(image: RGB) -> torch.Tensor:
     """uint8 H×W×3 → float32 1×3×H×W in [-1, 1]: x/127.5 - 1."""
     return channels_first(image)[None].contiguous().to(torch.float32) / 127.5 - 1
 

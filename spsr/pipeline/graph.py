@@ -15,13 +15,11 @@ from spsr.config import Config, digest, resources
 from spsr.config.preset import ImageSource
 from spsr.config.settings import NATURALNESS
 from spsr.config.table import FORMATS
-from spsr.data import datasets, weights
+from spsr.data import datasets
 from spsr.data.inputs import training_inputs, weights_of
-from spsr.images import is_image
-from spsr.metrics import Metric
 from spsr.metrics.measured import further, measured
+from spsr.pipeline.evaluation import Evaluation, scorings, upscalings
 from spsr.pipeline.roster import roster
-from spsr.plugins import is_reference, source_file
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ class Pipeline:
         methods = [self.config.method(name).weights for name in self.methods]
         maps = [self.config.map_weights(name) for name in self.methods]
         extractors = [self.config.extractor_weights(name) for name in self.extractors]
-        metrics = [entry for metric in self._measured for entry in metric.weights]
+        metrics = [entry for metric in measured(self.config).values() for entry in metric.weights]
         return tuple(dict.fromkeys(filter(None, [*metrics, *trainings, *methods, *maps, *extractors])))
 
     @cached_property
@@ -152,31 +150,15 @@ class Pipeline:
         declared = self.config.preset.validation
         return [] if declared is None else [self.config.layout.passport(declared.benchmark)]
 
-    def evaluation_inputs(self, run: NamedRun) -> list[Path]:
-        """Files that upscaling and scoring of a method read."""
-        method, layout = self.config.method(run.name), self.config.layout
-        inputs = [layout.passport(dataset) for dataset in self.benchmarks]
-        for metric in self._measured:
-            inputs += [weights.stored(entry) for entry in metric.weights]
-            inputs += [source_file(metric.name)] if is_reference(metric.name) else []
-        if maps := self.config.map_weights(run.name):
-            inputs.append(weights.stored(maps))
-        if method.source == "trained":
-            inputs.append(layout.model(run.name, int(run.seed)))
-        elif method.weights is not None:
-            inputs.append(weights.stored(method.weights))
-        elif method.checkpoint is not None:
-            inputs.append(Path(method.checkpoint))
-        elif method.images is not None:
-            folders = [Path(method.images) / dataset for dataset in self.benchmarks]
-            inputs += sorted(
-                file for folder in folders if folder.is_dir() for file in folder.iterdir() if is_image(file)
-            )
-        return inputs
+    @cached_property
+    def upscalings(self) -> list[Evaluation]:
+        """The rules that make images of the benchmarks."""
+        return upscalings(self.config, self.methods, self.benchmarks)
 
     @cached_property
-    def _measured(self) -> tuple[Metric, ...]:
-        return tuple(measured(self.config).values())
+    def scorings(self) -> list[Evaluation]:
+        """The rules that score them."""
+        return scorings(self.config, self.methods, self.benchmarks)
 
     @cached_property
     def further_metrics(self) -> str:

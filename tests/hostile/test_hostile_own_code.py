@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from random_weights import write_alexnet
 from synthetic import photograph, toy_config
 
 from spsr import cli
 from spsr.config import CONFIGS, Config, Term
+from spsr.data import weights
 from spsr.data.benchmark import prepare_benchmark
 from spsr.data.image_sets import ImageSet
 from spsr.data.pack import pack
 from spsr.errors import InputError
-from spsr.evaluation import evaluate as evaluation
-from spsr.evaluation.score import score_pairs
 from spsr.images import write_png
 from spsr.losses import CustomLoss
 from spsr.losses.views import Views
@@ -146,7 +146,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     images = ImageSet({"photograph": tmp_path / "photograph.png"})
     prepare_benchmark("Set5", images, config.layout.benchmark("Set5"))
     pack(images, config.layout.training_pack)
-    monkeypatch.setattr(evaluation, "score_pairs", lambda pairs, _, **options: score_pairs(pairs, None, **options))
+    write_alexnet(weights.stored("alexnet"))
     return config
 
 

@@ -25,7 +25,6 @@ from spsr.data.provenance import write_provenance
 from spsr.doctor.machine import check_recorded
 from spsr.errors import InputError
 from spsr.evaluation.measurement import measurement_file, write_scores
-from spsr.evaluation.pairs import Pair
 from spsr.files import write_text
 from spsr.images import write_png
 from spsr.models import build, from_checkpoint, to_checkpoint
@@ -141,15 +140,8 @@ def scored(config: Config, method: str, seed: int = 0, original: bytes = b"a", l
     """Made-up scores of a method on Set5 with what they were measured on and with."""
     path = config.layout.scores(method, seed, "Set5")
     frame = made_up_scores(config, method, seed, "Set5", 2)
-    pairs = {}
-    for name in frame["image"]:
-        file = Path(f"{name}.png")
-        file.write_bytes(original + name.encode())
-        pairs[name] = Pair(file, file)
-    network, backbone = Path("network"), Path("backbone")
-    network.write_bytes(f"{method}{seed}".encode())
-    backbone.write_bytes(lpips)
-    write_scores(frame, path, pairs, network, backbone)
+    images = {name: original.hex() + name for name in frame["image"]}
+    write_scores(path, frame, weights=f"{method}{seed}", lpips=lpips.hex(), images=images)
     return path
 
 
