@@ -1,5 +1,6 @@
 """What docs/extending.md shows works as it stands there: each example is cut out of the page and run."""
 
+import json as formats
 import re
 from collections import defaultdict
 from pathlib import Path
@@ -12,6 +13,7 @@ from small_runs import train_method
 from synthetic import photograph, toy_config
 from torch.nn import functional
 
+from spsr.cli.plan import plan
 from spsr.config import CONFIGS, Config, load
 from spsr.data.image_sets import ImageSet
 from spsr.data.inputs import input_hashes
@@ -22,6 +24,7 @@ from spsr.models import architecture, build, from_checkpoint, to_checkpoint
 from spsr.models.initialise import start_from_interpolation
 from spsr.pipeline import Pipeline
 from spsr.reporting.tables.formats import make_table
+from spsr.training import step_cost
 
 PAGE = CONFIGS.parent / "docs" / "extending.md"
 STEPS = {"iterations": 2, "batch": 1, "patch": 64, "learning_rate": 1e-3, "log_every": 1, "checkpoint_every": 2}
@@ -59,7 +62,8 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
         tmp_path,
         networks={**networks, "discriminator": {"channels": 4}},
         schedules=dict.fromkeys(load().preset.schedules, STEPS)
-        | {task: STEPS | {"patch": patch} for task, patch in (("contrastive", 96), ("jigsaw", 84))},
+        | {task: STEPS | {"patch": patch} for task, patch in (("contrastive", 96), ("jigsaw", 84))}
+        | {"naturalness": STEPS | {"batch": 4}},
         results=results,
         tables=["table1", "gradient_weight"],
     )
@@ -165,10 +169,42 @@ def test_a_loss_that_returns_no_number_is_one_clear_line(config: Config):
         train(config, "esrgan_tv")
 
 
+def show_esrgan_tv() -> None:
+    """Name the method with the custom loss in a table of the preset."""
+    tables = Path("tables.yaml")
+    tables.write_text(tables.read_text(encoding="utf-8").replace("methods: [spsr_g,", "methods: [esrgan_tv, spsr_g,"))
+
+
 def test_a_file_that_is_not_there_is_named_with_the_line_of_the_method(config: Config):
+    show_esrgan_tv()
     Path("own/losses.py").unlink()
     with pytest.raises(InputError, match=r"methods\.yaml:\d+: esrgan_tv: .*no file own/losses\.py"):
         load(config.path)
+
+
+def test_a_file_that_is_not_there_stops_no_preset_that_does_not_show_its_method(config: Config):
+    Path("own/losses.py").unlink()
+    assert "esrgan_tv" in load(config.path).methods
+    with pytest.raises(InputError, match=r"no file own/losses\.py"):
+        train(config, "esrgan_tv")
+
+
+@pytest.mark.parametrize(
+    "code", ["def total_variation(views):\n    return views.nothing_such\n", "import nothing_such\n"]
+)
+def test_a_loss_that_fails_is_named_and_leaves_the_plan_of_the_others(
+    config: Config, code: str, capsys: pytest.CaptureFixture[str]
+):
+    show_esrgan_tv()
+    Path("own/losses.py").write_text(code)
+    step_cost._known.cache_clear()  # Counted in this process with the code as it was.
+    plan(config.path, json=True)
+    printed = capsys.readouterr()
+    planned = {run["name"] for run in formats.loads(printed.out)["runs"]}
+    assert "esrgan_tv" not in planned
+    assert {"rrdb", "esrgan", "spsr_g"} <= planned
+    assert printed.err.count("\n") == 1
+    assert printed.err.startswith("warning: esrgan_tv is not counted: 'own/losses.py:total_variation'")
 
 
 def test_a_checkpoint_can_name_no_code_outside_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

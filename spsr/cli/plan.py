@@ -45,6 +45,8 @@ def plan(
 ) -> None:
     """What a preset will cost before anything is launched: runs, FLOPs, hours, memory, disk, and time on N GPUs.
 
+    A method whose own code fails is named and left out; the plan of all others ends with exit code 0.
+
     The rate is the one given, or measured, or the median in the ledgers of earlier runs, or assumed.
     """
     config = configured(configfile, changes)
@@ -59,7 +61,10 @@ def plan(
     check_outputs({"--gantt": gantt}, [config.path])
     errors = terminal(stderr=True)
     with errors.status("Counting FLOPs and memory of every distinct training step"):
-        every = list_jobs(config, Pipeline(config).trained, Pipeline(config).pretrained)
+        broken: dict[str, str] = {}
+        every = list_jobs(config, Pipeline(config).trained, Pipeline(config).pretrained, broken)
+    for name, said in broken.items():
+        errors.print(f"warning: {name} is not counted: {said}", soft_wrap=True, highlight=False)
     jobs = every if table is None else of_table(every, table)
     if not jobs:
         raise InputError(f"{config.path}: nothing is trained here; there is nothing to plan")

@@ -64,14 +64,16 @@ class _Bar(Bars):
 
 
 def _plain(title: str) -> Progress:
-    last = -_SECONDS_BETWEEN_LINES
+    last, said = -_SECONDS_BETWEEN_LINES, ""
 
     def line(done: float, total: float, current: str) -> None:
-        nonlocal last
+        nonlocal last, said
         now = time.monotonic()
         if done >= total or now - last >= _SECONDS_BETWEEN_LINES:
             last = now
             reached = f"{done:g}/{total:g}" if done == int(done) or not total else f"{done / total:.0%}"
-            print(f"{title}: {reached} {current}".rstrip(), flush=True)
+            if (text := f"{title}: {reached} {current}".rstrip()) != said:
+                print(text, flush=True)
+            said = text
 
     return line

@@ -69,7 +69,7 @@ def _read(source: Source) -> Config:
         for key in foreign.tables:
             tables[key] = tables[key].model_copy(update={"methods": (*tables[key].methods, name)})
     check_tables(tables_source, tables, methods)
-    check_trained(methods_source, path, preset, methods)
+    check_trained(methods_source, path, preset, methods, tables)
     config = Config(path, preset, methods, extractors, tables)
     check_patches(source, config)
     return config

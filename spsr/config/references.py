@@ -167,8 +167,12 @@ def check_tables(source: Source, tables: Mapping[str, Table], methods: Mapping[s
         _check(source, (Reference((name, "unranked", i), "method of this table", m, shown) for i, m in rest))
 
 
-def check_trained(source: Source, path: Path, preset: Preset, methods: Mapping[str, Method]) -> None:
-    """The preset has the schedules of every method that it trains, and code of one's own is there."""
+def check_trained(
+    source: Source, path: Path, preset: Preset, methods: Mapping[str, Method], tables: Mapping[str, Table]
+) -> None:
+    """The preset has the schedules of every method that it trains, and the tables' code of one's own is there."""
+    shown = {name for table in preset.tables for name in tables[table].methods}
+    shown |= {str(methods[name].init_from) for name in shown}
     for name, method in methods.items():
         if method.source != "trained" or (preset.only is not None and name not in preset.only):
             continue
@@ -177,7 +181,7 @@ def check_trained(source: Source, path: Path, preset: Preset, methods: Mapping[s
             raise InputError(f"{path}: schedules: method '{name}' needs '{method.schedule}'{hint}")
         if method.needs_naturalness and "naturalness" not in preset.schedules:
             raise InputError(f"{path}: schedules: method '{name}' needs 'naturalness', to train its judge; add it")
-        for reference in method.code:
+        for reference in method.code if name in shown else ():
             try:
                 source_file(reference)
             except InputError as error:

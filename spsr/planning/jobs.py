@@ -7,6 +7,8 @@ from statistics import median
 from spsr.config import Config, Schedule
 from spsr.config.settings import NATURALNESS
 from spsr.data.inputs import training_inputs
+from spsr.errors import InputError
+from spsr.plugins import OwnCodeFailed
 from spsr.training.objective import replicas
 from spsr.training.step_cost import step_of
 
@@ -45,22 +47,35 @@ class Job:
         return self.name, self.seed
 
 
-def list_jobs(config: Config, methods: Iterable[str], extractors: Iterable[str]) -> list[Job]:
+def list_jobs(
+    config: Config, methods: Iterable[str], extractors: Iterable[str], broken: dict[str, str] | None = None
+) -> list[Job]:
     """One job for each training of `methods`, of `extractors` and of their judge, those that others need first.
 
     Args:
         methods: names of methods that are trained here.
         extractors: names of extractors that are made here; one without a task costs nothing and is left out.
+        broken: gets the methods whose code of one's own fails, with what it says; without it that is raised.
+
+    Raises:
+        OwnCodeFailed, InputError: code of one's own fails, or is not there.
     """
     methods = list(methods)
     trained = [name for name in extractors if config.extractor(name).task is not None]
     if any(config.method(name).needs_naturalness for name in methods):
         trained.append(NATURALNESS)
-    jobs = []
+    takes = {}
     for name in [*trained, *methods]:
-        flops, memory, disk, checkpoints = _takes(config, name)
+        try:
+            takes[name] = _takes(config, name)
+        except (OwnCodeFailed, InputError) as error:
+            if broken is None or name not in config.methods or not config.method(name).code:
+                raise
+            broken[name] = str(error)
+    jobs = []
+    for name, (flops, memory, disk, checkpoints) in takes.items():
         needed = training_inputs(config, name)
-        needs = tuple((n.run, n.seed) for n in needed if n.run is not None and n.run in (*trained, *methods))
+        needs = tuple((n.run, n.seed) for n in needed if n.run is not None and n.run in takes)
         jobs += [Job(name, seed, flops, memory, disk, checkpoints, needs) for seed in config.seeds(name)]
     shown: dict[Key, set[str]] = {job.key: set() for job in jobs}
     for table in config.preset.tables:
