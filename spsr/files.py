@@ -186,20 +186,32 @@ def alone(lock: Path, refusal: str | None = None) -> Iterator[None]:
         held.release()
 
 
-def read_json(path: Path, kind: TypeAdapter[Content], remedy: str) -> Content:
-    """What a JSON file of ours holds, as the type that it was written from.
-
-    Raises:
-        InputError: there is no such file, it is torn or not JSON, or something in it is missing or of another type;
-            with the `remedy`.
-    """
+def read_bounded(path: Path, remedy: str, most: int = _MOST_BYTES) -> bytes:
+    """The bytes of a file; `InputError` with the remedy if it cannot be read or has more than `most` of them."""
     try:
         with path.open("rb") as stream:
-            content = stream.read(_MOST_BYTES + 1)
+            content = stream.read(most + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); {remedy}") from error
-    if len(content) > _MOST_BYTES:
-        raise InputError(f"{path}: larger than {_MOST_BYTES >> 20} MiB, which no such file is; {remedy}")
+    if len(content) > most:
+        raise InputError(f"{path}: larger than {most >> 10} KiB, which no such file is; {remedy}")
+    return content
+
+
+def read_text(path: Path, remedy: str, most: int = _MOST_BYTES) -> str:
+    """The text of a file, as `read_bounded` reads it; `InputError` with the line if it is not UTF-8."""
+    content = read_bounded(path, remedy, most)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}:{line}: not UTF-8; {remedy}") from error
+
+
+def read_json(path: Path, kind: TypeAdapter[Content], remedy: str) -> Content:
+    """What a JSON file of ours holds, as the type that it was written from; `InputError` with the remedy if it is
+    missing, torn or not JSON, or something in it is missing or of another type."""
+    content = read_bounded(path, remedy)
     try:
         return kind.validate_json(content)
     except ValidationError as error:
@@ -221,8 +233,6 @@ def read_lines(path: Path, kind: TypeAdapter[Content], remedy: str | None = None
     A last line that a crash or a full disk cut off is left out.
 
     Args:
-        path: the file.
-        kind: the type of each object.
         remedy: what to do about any other damage, which is then an `InputError`; without it, such lines are left out.
 
     Raises:

@@ -86,7 +86,7 @@ def write_run(config: Config, name: str, seed: int, steps: int = 20) -> None:
     ]
     write_text(run / "events.jsonl", "\n".join(lines) + "\n")
     settings = config.training_settings(name, seed)
-    record = {"settings": settings.model_dump(mode="json"), "model_sha256": "0" * 64}
+    record = {"settings": settings.model_dump(mode="json"), "inputs": {}, "versions": {}}
     write_text(run / "run.yaml", yaml.safe_dump(record))
     write_text(run / "ledger.jsonl", json.dumps({"event": "end", "seconds": 12.5, "steps": steps}) + "\n")
     (run / "model.safetensors").write_bytes(b"made up")

@@ -101,7 +101,7 @@ def edited(tmp_path: Path) -> Path:
     """A folder in which rrdb was trained with another learning rate; returns its weights."""
     settings = load().training_settings("rrdb", 0)
     schedule = settings.schedule.model_copy(update={"learning_rate": 9.0})
-    record = {"settings": settings.model_copy(update={"schedule": schedule}).plain(), "inputs": {}}
+    record = {"settings": settings.model_copy(update={"schedule": schedule}).plain(), "inputs": {}, "versions": {}}
     run = tmp_path / load().layout.run("rrdb", 0).path
     run.mkdir(parents=True)
     (run / "run.yaml").write_text(yaml.safe_dump(record), encoding="utf-8")
@@ -144,7 +144,7 @@ def test_what_reads_a_training_that_begins_anew_begins_anew_too(
     for name in ("spsr_p", "srresnet"):
         folder = config.layout.run(name, 0)
         folder.path.mkdir(parents=True)
-        record = {"settings": config.training_settings(name, 0).plain(), "inputs": {}}
+        record = {"settings": config.training_settings(name, 0).plain(), "inputs": {}, "versions": {}}
         folder.record.write_text(yaml.safe_dump(record), encoding="utf-8")
     changed = renewals(config, Pipeline(config).trainings)
     assert [one.name for one in changed] == ["rrdb", "spsr_p"]

@@ -124,7 +124,9 @@ def test_trainings_by_hand_and_trials_are_shown_and_counted_apart(config: Config
         folder = each.layout.run("spsr_g", 0).path
         folder.rename(folder.with_name("seed9"))
         settings = each.training_settings("spsr_g", 9).plain()
-        (folder.with_name("seed9") / "run.yaml").write_text(json.dumps({"settings": settings}))
+        (folder.with_name("seed9") / "run.yaml").write_text(
+            json.dumps({"settings": settings, "inputs": {}, "versions": {}})
+        )
     runs = read_all(Pipeline(config))
     trial, other = [run for run in runs if run.by_hand]
     assert (trial.name, trial.seed, trial.iterations, trial.trial[:12]) == ("spsr_g", 9, 7, "iterations=7")

@@ -2,20 +2,18 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Protocol
+from typing import Any, Protocol
 
-from pydantic import Field, TypeAdapter
+from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 
 from spsr.cluster.site import Site
 from spsr.config import Config
+from spsr.config.run_folder import Amount
 from spsr.errors import InputError
 from spsr.files import read_json
 
 Value = str | int
-
-
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class PlannedRun(TypedDict):

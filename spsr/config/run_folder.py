@@ -2,21 +2,23 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, NonNegativeInt, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from spsr.config.yaml_source import Source
 from spsr.errors import InputError
 from spsr.files import read_lines
 
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
 
 class Event(TypedDict):
     """One line of `events.jsonl`: the means of the losses since the line before."""
 
-    step: int
-    lr: float
+    step: NonNegativeInt
+    lr: Amount
     losses: dict[str, float]
 
 
@@ -25,23 +27,23 @@ class Entry(TypedDict, total=False):
 
     __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
-    began_at_step: int
-    step: int
-    steps: int
-    time: float
-    seconds: float
+    began_at_step: NonNegativeInt
+    step: NonNegativeInt
+    steps: NonNegativeInt
+    time: Amount
+    seconds: Amount
     device: str
-    processes: int
-    iterations_per_s: float
-    samples_per_s: float | None
-    tflops: float | None
-    share_of_peak: float | None
-    peak_memory_mb: float
+    processes: NonNegativeInt
+    iterations_per_s: Amount
+    samples_per_s: Amount | None
+    tflops: Amount | None
+    share_of_peak: Amount | None
+    peak_memory_mb: Amount
     validation: dict[str, float]
     versions: dict[str, str]
 
 
-class Record(TypedDict, total=False):
+class Record(TypedDict):
     """`run.yaml`: what the weights depend on, and the versions that the run began with."""
 
     settings: dict[str, Any]

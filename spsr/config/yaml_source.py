@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from spsr.errors import InputError
+from spsr.files import read_text
 
 Place = tuple[str | int, ...]
 
@@ -47,7 +48,7 @@ class Source:
         self.path = path
         self._lines: dict[Place, int] = {}
         self.given: set[Place] = set()
-        text = _text(path)
+        text = read_text(path, "name a configuration, a YAML file in UTF-8", MOST_BYTES)
         try:
             loader = _Loader(text)
             node = loader.get_single_node()
@@ -114,18 +115,3 @@ def value_of(text: str) -> Any:
         return _Loader(text).get_single_data()
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{text!r} is no value of a YAML file; correct it, or put it in quotes") from error
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(MOST_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); name an existing YAML file") from error
-    if len(content) > MOST_BYTES:
-        raise InputError(f"{path}: larger than {MOST_BYTES >> 10} KiB; name a YAML file of a configuration")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from error

@@ -58,11 +58,12 @@ def prepare_benchmark(
 
 
 def recorded(folder: Path) -> dict[str, str]:
-    """sha256 of the prepared images of a benchmark by `HR/NAME.png` and `LR/NAME.png`; none of an earlier version."""
-    try:
-        return dict(json.loads((folder / "passport.json").read_text(encoding="utf-8")).get("files", {}))
-    except (OSError, ValueError, AttributeError, TypeError):
-        return {}
+    """sha256 of the prepared images of a benchmark by `HR/NAME.png` and `LR/NAME.png`, as its passport says.
+
+    None where there is no passport, or an earlier version wrote it; `InputError` if it is damaged.
+    """
+    file = folder / "passport.json"
+    return dict(read_passport(file).get("files", {})) if file.is_file() else {}
 
 
 def damage(folder: Path) -> str | None:

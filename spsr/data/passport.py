@@ -5,7 +5,7 @@ import hashlib
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired
 
 import PIL.Image
 from pydantic import ConfigDict, TypeAdapter
@@ -41,6 +41,7 @@ class Passport(TypedDict):
     count: int
     images: list[Image]
     problems: list[str]
+    files: NotRequired[dict[str, str]]
 
 
 _PASSPORT = TypeAdapter(Passport)

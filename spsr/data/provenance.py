@@ -2,13 +2,21 @@
 
 import json
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import TypeAdapter
+from pydantic import AfterValidator, TypeAdapter
 
 from spsr.config.layout import resources
 from spsr.files import read_json, write_text
 
-_FACTS = TypeAdapter(dict[str, str])
+
+def _with_source(facts: dict[str, str]) -> dict[str, str]:
+    if "source" not in facts:
+        raise ValueError("says no source")
+    return facts
+
+
+_FACTS = TypeAdapter(Annotated[dict[str, str], AfterValidator(_with_source)])
 
 
 def read_provenance(kind: str, name: str) -> dict[str, str]:
@@ -18,7 +26,7 @@ def read_provenance(kind: str, name: str) -> dict[str, str]:
 
 
 def write_provenance(kind: str, name: str, content: dict[str, str]) -> None:
-    """Write `resources/KIND/NAME.json`, atomically."""
+    """Write `resources/KIND/NAME.json`, atomically; `content` has a `source`."""
     write_text(_file(kind, name), json.dumps(content, indent=2) + "\n")
 
 

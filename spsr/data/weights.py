@@ -66,7 +66,7 @@ def fetch(name: str, *, folder: Path | None = None, progress: Progress = silent,
             entry.sources,
             downloads / entry.file,
             lambda file, source, digest: _store(name, entry, file, source, digest),
-            recorded=_expected(entry) | ({known["source"]: known["source_sha256"]} if known else {}),
+            recorded=_expected(entry) | ({known["source"]: known["source_sha256"]} if "source_sha256" in known else {}),
             progress=progress,
             backoff=backoff,
         )

@@ -3,14 +3,13 @@
 import json
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, TypeAdapter
 
 from spsr import models
 from spsr.config import Config
 from spsr.config.strict import Strict
-from spsr.errors import InputError
 from spsr.evaluation.upscale_run import weights_file
-from spsr.files import write_text
+from spsr.files import read_json, write_text
 from spsr.models.inference_cost import BICUBIC, NetworkCost, cost_of
 from spsr.pipeline.roster import roster
 from spsr.plugins import is_reference
@@ -22,10 +21,10 @@ class InferenceCost(Strict):
 
     method: str
     network: str
-    parameters: int
-    flops: int
-    seconds: float
-    peak_memory_mb: float
+    parameters: NonNegativeInt
+    flops: NonNegativeInt
+    seconds: PositiveFloat
+    peak_memory_mb: NonNegativeFloat
     device: str
 
 
@@ -58,14 +57,12 @@ def measure_inference(config: Config, progress: Progress = silent) -> list[Infer
 
 
 def read_inference(config: Config) -> list[InferenceCost]:
-    """What was measured; empty if nothing was, `InputError` if the file is damaged."""
+    """What was measured of the preset's methods; empty if nothing was, `InputError` if the file is damaged."""
     file = config.layout.inference
     if not file.is_file():
         return []
-    try:
-        return _COSTS.validate_json(file.read_bytes())
-    except ValidationError as error:
-        raise InputError(f"{file}: holds no costs of inference; run `spsr methods --inference` again") from error
+    costs = read_json(file, _COSTS, "run `spsr methods --inference` again")
+    return [cost for cost in costs if cost.method in config.methods]
 
 
 def _subject(config: Config, name: str) -> tuple[dict[str, object], str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 
 from spsr.config.strict import Strict
 from spsr.data import weights
@@ -15,7 +15,7 @@ from spsr.data.hashing import file_hash, known_hash
 from spsr.errors import InputError
 from spsr.evaluation.score import Values, score_frame
 from spsr.evaluation.score_files import csv_text, write_csv
-from spsr.files import write_text
+from spsr.files import read_json, write_text
 from spsr.metrics import METRICS, Metric
 from spsr.plugins import is_reference, source_file
 
@@ -69,6 +69,9 @@ def measure_hash(metric: Metric) -> str:
     return hashlib.sha256("".join(known_hash(file) for file in files if file.is_file()).encode()).hexdigest()
 
 
+_MEASUREMENT = TypeAdapter(Measurement)
+
+
 def measurement_file(scores: Path) -> Path:
     """Where the measurement of a file of scores lies."""
     return scores.with_suffix(".json")
@@ -109,10 +112,7 @@ def read_measurement(scores: Path) -> Measurement | None:
     file = measurement_file(scores)
     if not file.is_file():
         return None
-    try:
-        measurement = Measurement.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise InputError(f"{file}: is not the measurement of scores; score the images again") from error
+    measurement = read_json(file, _MEASUREMENT, "score the images again")
     if measurement.scores != file_hash(scores):
         raise InputError(f"{scores}: is not what was measured, as {file.name} has it; score the images again")
     return measurement

@@ -3,10 +3,12 @@
 import json
 import math
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
+from pydantic import FiniteFloat, ValidatorFunctionWrapHandler, WrapValidator
 
-from spsr.errors import InputError
+from spsr.data.frames import read_frame
 from spsr.files import write_text
 from spsr.images import SCALE
 from spsr.metrics import METRICS
@@ -14,6 +16,16 @@ from spsr.metrics.measured import metric_of
 
 COLUMNS = ("image", *METRICS)
 """Of every score file; metrics that a preset adds follow."""
+
+
+def _or_nothing(cell: str, number: ValidatorFunctionWrapHandler) -> float:
+    return number(cell) if cell else math.nan
+
+
+_Number = Annotated[float, WrapValidator(_or_nothing)]
+_Finite = Annotated[FiniteFloat, WrapValidator(_or_nothing)]
+_TYPES = {"image": str, **dict.fromkeys(METRICS, _Finite), "psnr": _Number}
+"""Of the columns. The PSNR of equal images is infinite, and one's own metric may be."""
 
 
 def means_by_dataset(frame: pd.DataFrame) -> pd.DataFrame:
@@ -42,18 +54,8 @@ def csv_text(frame: pd.DataFrame) -> str:
 
 
 def read_csv(path: Path | str) -> pd.DataFrame:
-    """Read what `write_csv` wrote.
-
-    Raises:
-        InputError: the file is missing or has other columns.
-    """
-    try:
-        frame = pd.read_csv(path, dtype={"image": str}, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable score file ({error}); score the images again") from error
-    if tuple(frame.columns[: len(COLUMNS)]) != COLUMNS:
-        raise InputError(f"{path}: its columns are not {','.join(COLUMNS)}; score the images again")
-    return frame
+    """What `write_csv` wrote; `InputError` if the file is missing or damaged."""
+    return read_frame(Path(path), _TYPES, "score the images again", others=_Number)
 
 
 def write_json(frame: pd.DataFrame, path: Path | str, lpips: str | None = "alex") -> None:

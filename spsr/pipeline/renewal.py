@@ -12,9 +12,8 @@ from typing import Any
 
 from spsr.config import Config
 from spsr.config.training_settings import as_of_now, differences
-from spsr.data import weights
-from spsr.data.hashing import file_hash
-from spsr.data.inputs import Input, training_inputs
+from spsr.data.hashing import known_hash
+from spsr.data.inputs import training_inputs
 from spsr.errors import InputError
 
 WORD = "restart_changed"
@@ -54,24 +53,19 @@ def renewals(config: Config, names: Iterable[str]) -> list[Renewal]:
                 record = folder.read_record()
             except InputError:
                 continue
-            if record is None or not {"settings", "inputs"} <= record.keys():
+            if record is None:
                 continue
             old, read = as_of_now(record["settings"]), record["inputs"]
             reasons = differences(old, config.training_settings(name, seed).plain())
             for needed in training_inputs(config, name):
                 if (needed.run, needed.seed) in found:
                     reasons.append(f"{needed.run} begins anew")
-                elif needed.file.is_file() and read.get(needed.purpose) != _hash(needed):
+                elif needed.file.is_file() and read.get(needed.purpose) != known_hash(needed.file):
                     reasons.append(f"{needed.purpose}: {needed.file} has changed")
             if reasons:
                 steps = max((line.get("step", 0) for line in folder.read_ledger()), default=0)
                 found[name, seed] = Renewal(name, seed, steps, tuple(reasons), folder.model)
     return list(found.values())
-
-
-def _hash(needed: Input) -> str:
-    known = weights.record(needed.entry) if needed.entry is not None else {}
-    return known.get("sha256") or file_hash(needed.file)
 
 
 def listing(changed: Iterable[Renewal]) -> str:

@@ -128,5 +128,5 @@ def of_table(jobs: Sequence[Job], table: str) -> list[Job]:
 def ledger_rate(config: Config, jobs: Iterable[Job]) -> float | None:
     """Median TFLOP/s in the ledgers of this preset's earlier runs; none if there are none."""
     ledgers = (config.layout.run(job.name, job.seed).read_ledger() for job in jobs)
-    rates = [line["tflops"] for ledger in ledgers for line in ledger if "tflops" in line]
+    rates = [rate for ledger in ledgers for line in ledger if (rate := line.get("tflops"))]
     return median(rates) if rates else None

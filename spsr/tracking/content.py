@@ -9,14 +9,14 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import yaml
-from PIL import Image
 
+from spsr.images import read_rgb
 from spsr.results.curves import Points, curves
 from spsr.results.runs import Run
 from spsr.tracking.registration import WEIGHTS_TAG
 from spsr.tracking.views import IMAGE_SECTION
+from spsr.training.extraction.probe_file import read_probe
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -70,7 +70,7 @@ def _accuracies(run: Run) -> dict[str, float]:
     path = run.config.layout.probe(run.name)
     if not run.is_extractor or not path.is_file():
         return {}
-    means = pd.read_csv(path).groupby(["task", "dataset"], as_index=False)["accuracy"].mean()
+    means = read_probe(path).groupby(["task", "dataset"], as_index=False)["accuracy"].mean()
     rows = zip(means["task"], means["dataset"], means["accuracy"], strict=True)
     return {f"probe/{task}/{dataset}": float(value) for task, dataset, value in rows}
 
@@ -146,8 +146,7 @@ def log_samples(client: "MlflowClient", known: "MlflowRun", run: Run) -> None:
     samples = samples_of(run)
     for key, path in samples.items():
         if key not in there:
-            with Image.open(path) as image:
-                client.log_image(known.info.run_id, image, key=key, step=0)
+            client.log_image(known.info.run_id, read_rgb(path), key=key, step=0)
     if samples:
         client.set_tag(known.info.run_id, _SAMPLES_TAG, ", ".join(samples))
 

@@ -24,6 +24,8 @@ ARTIFACTS_ANYWHERE = "mlflow-artifacts:/"
 """Artefact location in a local store: no path of the machine, so that the checkout may be moved. A server over the
 store reads such addresses from the folder `artifacts` beside it."""
 
+_REMEDY = "move it away, and `spsr track` makes it again"
+
 _POINTS_AT_ONCE, _PARAMS_AT_ONCE = 1000, 100
 
 
@@ -60,21 +62,31 @@ def runs_page(config: Config, port: int) -> str:
     return f"http://127.0.0.1:{port}" + (f"/#/experiments/{row[0]}/runs" if row else "")
 
 
+def check_store(path: Path) -> None:
+    """`InputError` if the file is no store of MLflow, or a damaged one."""
+    (found,) = _query(path, "PRAGMA quick_check(1)")
+    if found != "ok":
+        raise InputError(f"{path}: a damaged store of MLflow ({found}); {_REMEDY}")
+    _query(path, "SELECT 1 FROM experiments")
+
+
 def _query(path: Path, query: str, *values: str) -> Any:
     """The first row that a store answers; `InputError` if the file is none."""
     try:
         with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as store:
             return store.execute(query, values).fetchone()
     except sqlite3.Error as error:
-        raise InputError(
-            f"{path}: no store of MLflow ({error}); move it away, and `spsr track` makes it again"
-        ) from error
+        raise InputError(f"{path}: no store of MLflow ({error}); {_REMEDY}") from error
 
 
 def create_store(path: Path) -> None:
-    """Make an empty store if there is none; one that could not be made completely never appears."""
+    """Make an empty store if there is none; one that could not be made completely never appears.
+
+    Raises:
+        InputError: what is there is no store, or damaged.
+    """
     if path.exists():
-        _query(path, "PRAGMA schema_version")
+        check_store(path)
         return
     from mlflow import MlflowClient
 

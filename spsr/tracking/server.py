@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from spsr.config import Config
 from spsr.errors import InputError, RunFailed
-from spsr.tracking.experiment import database, quiet_mlflow, runs_page
+from spsr.tracking.experiment import check_store, database, quiet_mlflow, runs_page
 from spsr.tracking.views import address, view_names
 
 _PATIENCE = 60.0
@@ -37,6 +37,7 @@ def serve(config: Config, port: int, say: Callable[[str], None]) -> None:
     preset = os.path.relpath(config.path)
     if not store.is_file():
         raise InputError(f"{store}: no runs yet; run `spsr track --configfile {preset}` after a training")
+    check_store(store)
     if _answers(port):
         raise InputError(f"--port {port}: something else answers there; choose another port")
     quiet_mlflow()

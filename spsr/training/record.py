@@ -62,8 +62,6 @@ def write_record(folder: RunFolder, identity: dict[str, Any]) -> None:
 def read_identity(folder: RunFolder) -> dict[str, Any] | None:
     """The identity of the run in a folder, from `run.yaml` or else its newest checkpoint; none if there is no run."""
     if (content := folder.read_record()) is not None:
-        if not {"settings", "inputs"} <= content.keys():
-            raise InputError(f"{folder.record}: is not the record of a run; add --restart to move it aside")
         return {"settings": content["settings"], "inputs": content["inputs"]}
     for path in checkpoints.found(folder.checkpoints):
         try:

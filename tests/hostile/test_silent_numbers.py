@@ -298,7 +298,7 @@ def test_the_doctor_names_what_is_damaged_with_its_remedy(toy: Config, images: I
     for file in (weights.stored("alexnet"), layout.model("rrdb", 0)):
         write_text(file, "the right bytes")
         write_hash_beside(file)
-    write_provenance("weights", "alexnet", {"sha256": file_hash(weights.stored("alexnet"))})
+    write_provenance("weights", "alexnet", {"source": "x", "sha256": file_hash(weights.stored("alexnet"))})
     pack(images, layout.training_pack)
     prepare_benchmark("Set5", images, layout.benchmark("Set5"))
     assert [*check_recorded(Pipeline(toy))] == []

@@ -12,6 +12,7 @@ from spsr.config import Config
 from spsr.errors import InputError
 from spsr.reporting.figures.style import INK, PAGE_WIDTH, PALETTE, QUIET, constrained, save_figure, typeset, write_data
 from spsr.training.extraction.probe import CHANCE
+from spsr.training.extraction.probe_file import read_probe
 
 TASKS = {"contrastive": "contrastive prediction", "jigsaw": "jigsaw puzzles"}
 _BY_SAMPLING = ("nse_p_h", "nse_p_v", "nse_p_c")
@@ -44,7 +45,7 @@ def probes(config: Config, names: Iterable[str], tasks: Sequence[str]) -> pd.Dat
     Columns: extractor, title, task, dataset, repeat, accuracy, n (patches).
     """
     files = [config.layout.probe(name) for name in names]
-    found = [pd.read_csv(file) for file in files if file.is_file()]
+    found = [read_probe(file) for file in files if file.is_file()]
     if not found:
         raise InputError(f"{files[0].parent}: no extractor has been probed; run `spsr probe {files[0].stem}`")
     repeats = pd.concat(found, ignore_index=True)

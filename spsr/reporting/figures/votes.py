@@ -1,17 +1,28 @@
 """Fig. 9: what the raters of the user study preferred."""
 
+from typing import Any
+
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
+from pydantic import FiniteFloat, NonNegativeInt, PositiveInt
 
 from spsr.config import Config
-from spsr.errors import InputError
+from spsr.data.frames import read_frame
+from spsr.errors import InputError, naming
 from spsr.reporting.figures.panels import title_of
 from spsr.reporting.figures.style import COLUMN_WIDTH, INK, QUIET, constrained
 
 RANKING = "ranking.csv"
+
+_COLUMNS: dict[str, Any] = {
+    "method": str,
+    **dict.fromkeys(("strength", "low", "high"), FiniteFloat),
+    **dict.fromkeys(("raters", "votes"), PositiveInt),
+}
+_REMEDY = "collect the votes again with `spsr study collect`"
 
 
 def draw_collected(config: Config) -> Figure:
@@ -19,7 +30,11 @@ def draw_collected(config: Config) -> Figure:
     path = config.layout.study / RANKING
     if not path.is_file():
         raise InputError(f"{path}: no votes yet; make a study with `spsr study create` and collect its votes")
-    return draw(config, pd.read_csv(path))
+    summary = read_frame(path, _COLUMNS, _REMEDY, others=NonNegativeInt)
+    if len(summary.columns) != len(_COLUMNS) + len(summary) or not {*_ranks(summary)} <= {*summary}:
+        raise InputError(f"{path}: has not a rank for each of its {len(summary)} methods; {_REMEDY}")
+    with naming(path):
+        return draw(config, summary)
 
 
 def draw(config: Config, summary: pd.DataFrame) -> Figure:
@@ -42,10 +57,14 @@ def draw(config: Config, summary: pd.DataFrame) -> Figure:
     return figure
 
 
+def _ranks(summary: pd.DataFrame) -> list[str]:
+    return [f"rank{rank}" for rank in range(1, len(summary) + 1)]
+
+
 def _shares(axes: Axes, summary: pd.DataFrame) -> None:
     """Stacked bars, the best rank on the left, each part with its number of votes where there is room."""
     methods, total = len(summary), int(summary["votes"].iloc[0])
-    ranks = [f"rank{rank}" for rank in range(1, methods + 1)]
+    ranks = _ranks(summary)
     long = summary.melt(id_vars=["method"], value_vars=ranks, var_name="rank", value_name="count")
     sns.histplot(
         long.assign(share=long["count"] / total),

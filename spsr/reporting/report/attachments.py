@@ -5,6 +5,7 @@ import base64
 from PIL import Image
 
 from spsr.config import Config
+from spsr.images import read_rgb
 from spsr.reporting.figures.captions import CAPTIONS
 from spsr.reporting.report.browser import data_address
 
@@ -32,8 +33,7 @@ def figures(config: Config, standalone: bool) -> list[dict[str, str]]:
         path = config.layout.figures / f"{name}.png"
         entry = {"name": name, "caption": caption, "image": "", "png": "", "pdf": ""}
         if path.is_file():
-            with Image.open(path) as opened:
-                image = opened.convert("RGB")
+            image = Image.fromarray(read_rgb(path))
             image.thumbnail((_FIGURE_WIDTH, 10 * _FIGURE_WIDTH))
             entry["image"] = data_address(image)
             if not standalone:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from spsr.config import Config
 from spsr.evaluation.score_files import metrics_in, read_csv
-from spsr.images import image_index, images_by_name, plain_name
+from spsr.images import image_index, images_by_name, plain_name, read_rgb
 from spsr.metrics.measured import metric_of
 from spsr.results.runs import Run
 
@@ -110,9 +110,8 @@ def _by_name(folder: Path) -> dict[str, Path]:
 
 def small(path: Path) -> tuple[list[int], str]:
     """Width and height of an image, and its thumbnail as a `data:` address."""
-    with Image.open(path) as opened:
-        size = list(opened.size)
-        image = opened.convert("RGB")
+    image = Image.fromarray(read_rgb(path))
+    size = list(image.size)
     image.thumbnail((THUMBNAIL, THUMBNAIL))
     return size, data_address(image)
 

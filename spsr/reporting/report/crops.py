@@ -56,7 +56,7 @@ def _cut(files: dict[str, Path], box: tuple[int, ...], size: list[int]) -> dict[
     """The part of every image that has the size, by run title."""
     parts = {}
     for run, file in files.items():
-        with Image.open(file) as opened:
-            if list(opened.size) == size:
-                parts[run] = data_address(opened.crop((box[0], box[1], box[2], box[3])), lossless=True)
+        image = Image.fromarray(read_rgb(file))
+        if list(image.size) == size:
+            parts[run] = data_address(image.crop((box[0], box[1], box[2], box[3])), lossless=True)
     return parts

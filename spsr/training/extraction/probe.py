@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +16,6 @@ from spsr.data.hashing import file_hash
 from spsr.data.inputs import input_hashes, weights_file
 from spsr.data.pack import open_pack
 from spsr.errors import InputError, Stopped
-from spsr.files import atomic_path
 from spsr.images import RGB, image_index, read_rgb
 from spsr.models import from_checkpoint
 from spsr.models.flops import forward_flops
@@ -27,6 +25,7 @@ from spsr.training.execution import Execution
 from spsr.training.extraction import jigsaw
 from spsr.training.extraction.pretext import Contrastive, Jigsaw, Pretext
 from spsr.training.extraction.pretrain import flips_sampler
+from spsr.training.extraction.probe_file import write_probe
 from spsr.training.extraction.self_supervision import ExtractorTask
 from spsr.training.frozen import load_extractor
 from spsr.training.loop import carry_out
@@ -35,7 +34,6 @@ from spsr.training.seeding import seeded
 from spsr.training.task import Training
 from spsr.training.tiles import tile_starts
 
-COLUMNS = ("extractor", "task", "dataset", "repeat", "accuracy", "n")
 CHANCE = {"contrastive": 1 / 2036, "jigsaw": 1 / len(jigsaw.PERMUTATIONS)}
 """Accuracy of guessing, on 200-pixel patches for contrastive prediction."""
 
@@ -86,8 +84,7 @@ def probe_extractor(config: Config, name: str, seed: int, execution: Execution) 
             for repeat, accuracy in enumerate(correct.double().mean(0).tolist()):
                 rows.append((name, pretext.name, dataset, repeat, accuracy, len(correct)))
     file = execution.out / f"{name}.csv"
-    with atomic_path(file) as temporary:
-        pd.DataFrame(rows, columns=list(COLUMNS)).to_csv(temporary, index=False, float_format="%.6f")
+    write_probe(rows, file)
     return file
 
 
