@@ -14,7 +14,8 @@ import traceback
 from pathlib import Path
 
 import torch
-from gpu_sections import SECTIONS, Bench, Section
+from gpu_bench import Bench
+from gpu_sections import SECTIONS, Section
 
 from spsr.files import write_text
 
