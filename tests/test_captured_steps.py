@@ -9,13 +9,13 @@ import pytest
 import torch
 from random_weights import with_random_weights
 from small_runs import INPUTS, Images, run_task, small_task
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from spsr.config import Compute, Config, Schedule, load
 from spsr.config.settings import NATURALNESS
 from spsr.training import capture, process
 from spsr.training.capture import EAGER_STEPS, CapturedSteps, CudaRecorder
 from spsr.training.extraction.pretrain import extractor_task
+from spsr.training.host_reads import HostReads
 from spsr.training.method_training import build_task, step_samples
 from spsr.training.naturalness import naturalness_task
 from spsr.training.patches import PatchSampler
@@ -25,20 +25,8 @@ from spsr.training.task import Task
 Work = Callable[[], dict[str, torch.Tensor]]
 
 CPU = torch.device("cpu")
-FORBIDDEN = ("_local_scalar_dense", "lift_fresh", "nonzero", "unique", "masked_select", "is_nonzero")
 METHODS = [name for name, method in load().methods.items() if method.source == "trained"]
 EXTRACTORS = [name for name, extractor in load().extractors.items() if extractor.task]
-
-
-class Watch(TorchDispatchMode):
-    """Fails where a GPU would wait for the host: a read-back, an upload, a shape that depends on values."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = str(func)
-        assert not any(word in name for word in FORBIDDEN), name
-        if "index" in name and any(isinstance(each, torch.Tensor) and each.dtype == torch.bool for each in args[1:2]):
-            raise AssertionError(f"{name} by a mask")
-        return func(*args, **(kwargs or {}))
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +55,39 @@ def test_the_devices_part_of_a_step_never_waits_for_the_host(config: Config, nam
     task = task_of(config, name)
     task.step(0)
     plan = task.prepare(5)
-    with Watch():
+    with HostReads() as reads:
         losses = task.advance(plan)
+    assert reads.place is None
     assert all(torch.isfinite(value) for value in losses.values())
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda x: x.sum().item(),
+        lambda x: float(x.mean()),
+        lambda x: bool(x.any()),
+        lambda x: torch.equal(x, x + 1),
+        lambda x: x * torch.tensor([2.0]),
+        lambda x: x[x > 0],
+        lambda x: x.nonzero(),
+        lambda x: x.masked_select(x > 0),
+        lambda x: x.unique(),
+    ],
+)
+def test_what_waits_for_the_host_is_found_on_a_cpu_with_its_file_line_and_function(work: Callable[..., Any]) -> None:
+    x = torch.ones(3)
+    with HostReads() as reads:
+        work(x)
+    line = work.__code__.co_firstlineno
+    assert str(reads.place).startswith(f"{__file__}:{line}, in <lambda> (aten.")
+
+
+def test_counting_and_choosing_without_a_shape_that_depends_on_values_waits_for_nothing() -> None:
+    x = torch.ones(3)
+    with HostReads() as reads:
+        torch.where(x > 0, x.count_nonzero(), x)[torch.zeros(2, dtype=torch.int64)].clamp(min=1)
+    assert reads.place is None
 
 
 def test_parameters_are_told_whether_they_train_only_when_that_changes(

@@ -3,6 +3,7 @@
 import json as formats
 import re
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -108,6 +109,32 @@ def test_a_loss_in_one_file_is_logged_and_trains(config: Config):
     without = from_checkpoint(config.layout.model("rrdb", 0)).state_dict()
     trained = from_checkpoint(config.layout.model("esrgan_tv", 0)).state_dict()
     assert not all(torch.equal(trained[key], without[key]) for key in trained)
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "wait", "function"),
+    [
+        ("own/losses.py", "    sr = ", "    float(views.images[0].mean())\n", "total_variation"),
+        ("own/networks.py", "        return ", "        lr[lr > 0.5].sum()\n", "forward"),
+    ],
+)
+def test_code_of_ones_own_that_cannot_be_captured_is_named_with_the_remedy_once(
+    file: str, line: str, wait: str, function: str, config: Config, capsys: pytest.CaptureFixture[str]
+):
+    """On any device, so that it is known before a GPU is asked for."""
+    code = Path(file).read_text(encoding="utf-8")
+    begin = code.index(line, code.index(f"def {function}"))
+    Path(file).write_text(code[:begin] + wait + code[begin:], encoding="utf-8")
+    schedules = {name: each.model_copy(update={"iterations": 6}) for name, each in config.preset.schedules.items()}
+    asked = {"compute": config.preset.compute.model_copy(update={"capture": True}), "schedules": schedules}
+    train(
+        replace(config, preset=config.preset.model_copy(update=asked)),
+        "esrgan_tv" if function == "total_variation" else "shallow",
+    )
+    said = [text for text in capsys.readouterr().out.splitlines() if "waits for the device" in text]
+    assert len(said) == 1
+    number = code[:begin].count("\n") + 1
+    assert re.search(rf"{file}:{number}, in {function} \(aten\..* set compute.capture to false", said[0])
 
 
 def test_a_generator_in_one_file_is_trained_saved_and_loaded_again(config: Config):

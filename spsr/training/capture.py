@@ -7,6 +7,7 @@ operations in every step of a phase. The numbers of the host's part are copied t
 
 import warnings
 from collections.abc import Callable, Hashable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from spsr.errors import RunFailed
+from spsr.training.host_reads import HostReads
 from spsr.training.task import StepPlan, Task
 
 Losses = dict[str, Tensor]
@@ -80,15 +82,20 @@ class CapturedSteps:
     """Takes the steps of a task, most of them by a graph.
 
     One graph is kept, that of the phase which last had `EAGER_STEPS` steps in a row; every other step runs as it
-    would without graphs. A step that waits for the device is never recorded; that is said once.
+    would without graphs. A step that waits for the device is never recorded; that is said once, also where nothing
+    is recorded at all.
 
     Args:
         task: must keep its tensors where they are: its state is loaded before the first step.
+        recorder: none where the device has no graphs.
         say: told where a step waits for the device.
+        watched: look at every operation of one eager step of each phase; not for compiled networks.
     """
 
-    def __init__(self, task: Task, recorder: Recorder, say: Callable[[str], None]) -> None:
-        self._task, self._recorder, self._say = task, recorder, say
+    def __init__(
+        self, task: Task, recorder: Recorder | None, say: Callable[[str], None], *, watched: bool = True
+    ) -> None:
+        self._task, self._recorder, self._say, self._watched = task, recorder, say, watched
         self._recorded: _Recorded | None = None
         self._phase: Hashable = None
         self._in_a_row = 0
@@ -104,7 +111,7 @@ class CapturedSteps:
             for name, place in recorded.numbers.items():
                 place.copy_(plan.numbers[name], non_blocking=True)
             return recorded.again()
-        if self._waits or self._in_a_row <= EAGER_STEPS:
+        if self._recorder is None or self._waits or self._in_a_row <= EAGER_STEPS:
             return self._eagerly(plan)
         numbers = {name: tensor.clone() for name, tensor in plan.numbers.items()}
         again = self._recorder.record(lambda: self._task.advance(replace(plan, numbers=numbers)))
@@ -112,12 +119,20 @@ class CapturedSteps:
         return again()
 
     def _eagerly(self, plan: StepPlan) -> Losses:
-        losses, place = self._recorder.eagerly(lambda: self._task.advance(plan))
-        if place is not None and self._in_a_row == EAGER_STEPS and not self._waits:
+        def work() -> Losses:
+            return self._task.advance(plan)
+
+        if self._waits or self._in_a_row != EAGER_STEPS:
+            return self._recorder.eagerly(work)[0] if self._recorder else work()
+        with HostReads() if self._watched else nullcontext() as reads:
+            losses, place = self._recorder.eagerly(work) if self._recorder else (work(), None)
+        place = (reads.place if reads else None) or place
+        if place is not None:
             self._waits = True
             self._say(
-                f"compute.capture: {place} waits for the device, so that no step is captured; keep its values on the "
-                "device (no .item(), float() or `if` on a tensor), or set compute.capture to false"
+                f"compute.capture: {place} waits for the device, so that no step can be captured; keep its values on "
+                "the device (no .item(), float(), `if` on a tensor or selection by a mask), or set compute.capture to "
+                "false"
             )
         return losses
 

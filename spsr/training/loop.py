@@ -101,10 +101,11 @@ class _Loop:
         replicas = settings.recipe.replicas if settings.recipe else 1
         if self.compute.capture:
             recorder = recorder_for(device, distributed.world())
-            if isinstance(recorder, str):
+            graphs = None if isinstance(recorder, str) else recorder
+            if graphs is None:
                 say(f"compute.capture: no step is captured, for {recorder}; the weights are the same")
-            else:
-                state.take = CapturedSteps(self.task, recorder, say).take
+            watched = distributed.world() == 1 and not self.compute.compile
+            state.take = CapturedSteps(self.task, graphs, say, watched=watched).take
         self.ledger = Ledger(
             self.folder.ledger if state.writes else None,
             self.schedule.batch * replicas,
