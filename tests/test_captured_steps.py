@@ -1,6 +1,7 @@
 """The device's part of a step says nothing to the host and hears nothing from it, so that it can be captured."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from small_runs import INPUTS, Images, run_task, small_task
 
 from spsr.config import Compute, Config, Schedule, load
 from spsr.config.settings import NATURALNESS
+from spsr.models.gradient import gradient_map
 from spsr.training import capture, process
+from spsr.training.beside import Beside
 from spsr.training.capture import EAGER_STEPS, CapturedSteps, CudaRecorder
 from spsr.training.extraction.pretrain import extractor_task
 from spsr.training.host_reads import HostReads
@@ -20,6 +23,7 @@ from spsr.training.method_training import build_task, step_samples
 from spsr.training.naturalness import naturalness_task
 from spsr.training.patches import PatchSampler
 from spsr.training.seeding import seed_step
+from spsr.training.super_resolution import SuperResolutionTask
 from spsr.training.task import Task
 
 Work = Callable[[], dict[str, torch.Tensor]]
@@ -105,6 +109,53 @@ def test_parameters_are_told_whether_they_train_only_when_that_changes(
     phases = [(task.prepare(step).phase, len(told)) for step in range(6)]
     every = sum(1 for _ in task.model.parameters())
     assert phases == [(True, every)] * 3 + [(False, 2 * every)] * 3
+
+
+def test_what_depends_on_the_originals_alone_is_done_on_a_stream_of_its_own_between_fork_and_join(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    current = ["main"]
+
+    class Stream:
+        def __init__(self, name: Any) -> None:
+            self.name = "main" if name == "main" else "beside"
+
+        def wait_stream(self, other: "Stream") -> None:
+            done.append(f"{self.name} waits for {other.name}")
+
+    @contextmanager
+    def within(stream: Stream) -> Iterator[None]:
+        current.append(stream.name)
+        yield
+        current.pop()
+
+    def noted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(*arguments: Any, **options: Any) -> Any:
+            done.append(f"{name} on {current[-1]}")
+            return function(*arguments, **options)
+
+        return noting
+
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: Stream(current[-1]))
+    monkeypatch.setattr(torch.cuda, "stream", within)
+    monkeypatch.setattr("spsr.losses.views.gradient_map", noted("gradient map", gradient_map))
+    eager, task = (task_of(config, "spsr_p") for _ in range(2))
+    assert isinstance(task, SuperResolutionTask)
+    for network in task.objective.frozen_networks():
+        network.forward = noted(type(network).__name__, network.forward)
+    task.model.forward = noted("generator", task.model.forward)
+    task._beside = Beside(torch.device("cuda"))
+    expected = eager.step(5)
+    done.clear()
+    losses = task.step(5)
+    fork, join = done.index("beside waits for main"), done.index("main waits for beside")
+    assert fork == 0
+    assert set(done[1:join]) == {"gradient map on beside", "VGG19 on beside", "NSE on beside", "generator on main"}
+    assert set(done[join + 1 :]) == {"VGG19 on main", "NSE on main"}
+    assert losses.keys() == expected.keys()
+    assert all(torch.equal(value, expected[name]) for name, value in losses.items())
 
 
 class Replays:

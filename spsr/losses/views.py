@@ -21,8 +21,7 @@ class Views:
 
     Args:
         hr: originals, N×3×H×W in [0, 1].
-        sr: generated images, N×3×H×W.
-        branch: the gradient branch's prediction of the gradient map of `hr`, N×3×H×W; none without a branch.
+        sr, branch: see `generated`; none until that is called.
         gradient_padding: zero padding of the `gradient` view: 1 keeps the size, 2 adds two pixels.
         extractor: the frozen structure extractor F of the `structure` view.
     """
@@ -30,17 +29,28 @@ class Views:
     def __init__(
         self,
         hr: Tensor,
-        sr: Tensor,
+        sr: Tensor | None = None,
         branch: Tensor | None = None,
         *,
         gradient_padding: int = 1,
         extractor: nn.Module | None = None,
     ) -> None:
-        self._images = {"real": hr, "fake": sr}
-        self._branch = branch
+        self._images: dict[Side, Tensor] = {"real": hr}
+        self._branch: Tensor | None = None
         self._gradient_padding = gradient_padding
         self._extractor = extractor
         self._computed: dict[tuple[Side, object], Tensor] = {}
+        if sr is not None:
+            self.generated(sr, branch)
+
+    def generated(self, sr: Tensor, branch: Tensor | None = None) -> None:
+        """Add the other side.
+
+        Args:
+            sr: generated images, N×3×H×W.
+            branch: the gradient branch's prediction of the gradient map of `hr`, N×3×H×W; none without a branch.
+        """
+        self._images["fake"], self._branch = sr, branch
 
     @property
     def images(self) -> tuple[Tensor, ...]:
@@ -55,8 +65,10 @@ class Views:
             return self._gradient(side, self._gradient_padding)
         if name == "structure" and self._extractor is not None:
             return self.features(side, self._extractor)
+        if name == "branch" and side == "real":
+            return self._gradient(side, 1)
         if name == "branch" and self._branch is not None:
-            return self._branch if side == "fake" else self._gradient(side, 1)
+            return self._branch
         raise ValueError(f"view '{name}' needs a network that this objective was not given")
 
     def pair(self, name: str) -> tuple[Tensor, Tensor]:

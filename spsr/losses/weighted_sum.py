@@ -31,9 +31,17 @@ class Objective:
         self._gradient_padding = gradient_padding
         self._extractor = extractor
 
-    def views(self, hr: Tensor, sr: Tensor, branch: Tensor | None = None) -> Views:
+    def views(self, hr: Tensor, sr: Tensor | None = None, branch: Tensor | None = None) -> Views:
         """The views of one batch: originals and generated images N×3×H×W, and the gradient branch's output."""
         return Views(hr, sr, branch, gradient_padding=self._gradient_padding, extractor=self._extractor)
+
+    def look_at_originals(self, views: Views) -> None:
+        """Compute what the terms will see of the originals, for which no generated image is needed."""
+        for loss in self.losses:
+            if isinstance(loss, PerceptualLoss):
+                views.features("real", loss.network)
+            elif isinstance(loss, PixelLoss | StructureLoss | AdversarialLoss):
+                views.view("real", loss.term.view)
 
     def generator_loss(self, views: Views) -> tuple[Tensor, dict[str, Tensor]]:
         """The weighted sum to minimise, and detached scalars to log: every term before its weight, and the sum."""

@@ -10,6 +10,7 @@ from spsr.config import Compute, Schedule
 from spsr.losses import Objective
 from spsr.losses.adversarial import Optimiser
 from spsr.plugins import OwnCodeFailed, is_reference, running
+from spsr.training.beside import Beside
 from spsr.training.optimiser import adam
 from spsr.training.process import autocast
 from spsr.training.task import StepPlan
@@ -75,6 +76,7 @@ class SuperResolutionTask:
         self._first = frozenset(fusion.parameters() if fusion is not None else conditional())
         self._warmup = (fusion_warmup if fusion is not None else schedule.warmup) if self._first else 0
         self._memory_format = torch.channels_last if self._compute.channels_last else torch.contiguous_format
+        self._beside = Beside(next(generator.parameters()).device)
         self._forward = torch.compile(generator) if self._compute.compile else generator
 
     def step(self, step: int) -> dict[str, Tensor]:
@@ -101,7 +103,10 @@ class SuperResolutionTask:
     def _advance(self, plan: StepPlan) -> dict[str, Tensor]:
         patches = self._sampler.cut(plan.numbers)
         lr, hr = (patches[kind].contiguous(memory_format=self._memory_format) for kind in ("lr", "hr"))
+        views = self.objective.views(hr)
         with autocast(lr.device, self._compute):
+            with self._beside.fork():
+                self.objective.look_at_originals(views)
             with running(self._name, lr):
                 output = self._forward(lr)
             sr, branch = output if isinstance(output, tuple | list) else (output, None)
@@ -109,7 +114,8 @@ class SuperResolutionTask:
                 raise OwnCodeFailed(
                     f"the generator makes {list(sr.shape)} where {list(hr.shape)} is needed; correct it"
                 )
-            views = self.objective.views(hr, sr.float(), branch)
+            self._beside.join()
+            views.generated(sr.float(), branch)
             loss, logged = self.objective.generator_loss(views)
         self.optimiser.zero_grad()
         with running(self._name):
