@@ -10,11 +10,12 @@ from pathlib import Path
 from snakemake.settings.types import DeploymentMethod
 from snakemake.utils import min_version
 
+from spsr.cluster.crowding import planned_crowding
 from spsr.cluster.requests import forecast
 from spsr.config.table import FORMATS
 from spsr.console import take_over
-from spsr.pipeline import named_preset, open_pipeline
-from spsr.pipeline.renewal import asked_for, listing, refuse, renewals
+from spsr.pipeline import end, named_preset, open_pipeline
+from spsr.pipeline.renewal import asked_for, listing, refusal, renewals
 
 min_version("9.20")
 
@@ -29,6 +30,8 @@ if workflow.is_main_process:
     changed = renewals(pipeline.config, pipeline.trainings)
     if changed:
         logger.warning(listing(changed))
+    if crowded := planned_crowding(pipeline.config, pipeline.requests.site):
+        logger.warning(crowded)
 
 RESTART = " --restart-changed" if asked_for(config) else ""
 
@@ -47,11 +50,13 @@ include: "workflow/rules/reporting.smk"
 
 
 onstart:
-    if not asked_for(config):
-        refuse(
-            changed,
-            (file for job in workflow.dag.needrun_jobs() for file in job.output),
-        )
+    launched = [file for job in workflow.dag.needrun_jobs() for file in job.output]
+    if not asked_for(config) and (refused := refusal(changed, launched)):
+        end(refused)
+    if crowded := planned_crowding(
+        pipeline.config, pipeline.requests.site, launched
+    ):
+        end(crowded)
 
 
 localrules:

@@ -71,6 +71,22 @@ def test_what_the_site_names_must_exist(site: dict[str, str | int], what: str, r
     assert remedy in finding.remedy
 
 
+@pytest.mark.parametrize(
+    ("shards", "site", "remedy"),
+    [
+        ("", {"runs_per_gpu": 2}, "GresTypes=gpu,shard"),
+        (",shard:a100:8", {"runs_per_gpu": 2}, ""),
+        (",shard:a100:32", {"runs_per_gpu": 2}, "set `shards_per_gpu: 8`"),
+        (",shard:a100:32", {"runs_per_gpu": 2, "shards_per_gpu": 8}, ""),
+    ],
+)
+def test_gpus_that_are_to_be_shared_must_be_divided(shards: str, site: dict[str, int], remedy: str, clients: Path):
+    (clients / "bin" / "sinfo").write_text(f"#!/bin/sh\necho 'gpu:a100:4(S:0-1){shards}'\n")
+    finding = findings(Site(gpu_partition="a", slot_minutes=60, **site), clients)["shards"]  # type: ignore[arg-type]
+    assert remedy in finding.remedy
+    assert (finding.mark == "ok") == (not remedy)
+
+
 def test_preemption_that_cancels_is_pointed_out(clients: Path):
     (clients / "partitions").write_text(PARTITIONS.format(mode="CANCEL"))
     assert findings(Site(gpu_partition="a", slot_minutes=60), clients)["preemption"].mark == "note"

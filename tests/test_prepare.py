@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -16,6 +17,7 @@ from spsr.data.image_sets import ImageSet, resolve
 from spsr.data.pack import open_pack, pack
 from spsr.errors import InputError
 from spsr.images import crop_to_multiple, degrade, read_rgb
+from spsr.training.patches import PatchSampler
 
 
 def folder_of(path: Path, *sizes: tuple[int, int], mode: str = "RGB") -> ImageSet:
@@ -60,6 +62,17 @@ def test_pack_is_the_same_in_several_processes(tmp_path: Path) -> None:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     assert steps == list(range(1, 10))
     assert not open_pack(tmp_path / "two").hr.flags.writeable
+
+
+def test_trainings_read_one_copy_of_the_images_that_all_processes_of_a_machine_share(tmp_path: Path) -> None:
+    pack(folder_of(tmp_path / "in", (32, 32)), tmp_path / "index.json")
+    trainings = [PatchSampler(open_pack(tmp_path), 16, 1, seed=0) for _ in range(2)]
+    before = [training.hr(0) for training in trainings]
+    file = np.load(tmp_path / "hr.npy", mmap_mode="r+")
+    file[:] = 255 - file
+    file.flush()
+    for training, patch in zip(trainings, before, strict=True):
+        assert torch.allclose(training.hr(0), 1 - patch)
 
 
 def test_finished_pack_is_kept_and_another_input_makes_a_new_one(tmp_path: Path) -> None:

@@ -56,7 +56,12 @@ def test_the_gpu_hours_of_a_dry_run_are_those_of_the_plan(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     config = load(CONFIGS / "quick.yaml")
     assert "not counted yet" in str(forecast(config))
-    plan = {"runs": [{"name": "rrdb", "hours": 2.5}], "device_hours": 2.5, "tflops": 100, "rate": "given"}
+    plan = {
+        "runs": [{"name": "rrdb", "seed": 0, "hours": 2.5, "memory": 1}],
+        "device_hours": 2.5,
+        "tflops": 100,
+        "rate": "given",
+    }
     plan |= {"disk": 0, "disk_while_running": 0}
     write_text(config.layout.root / "plan.json", json.dumps(plan))
     assert forecast(config) == "Plan: 1 trainings, 2.5 GPU-hours at 100 TFLOP/s (given)"
@@ -123,7 +128,12 @@ def test_planned_minutes_come_from_the_plan_if_there_is_one(tmp_path: Path, monk
     monkeypatch.chdir(tmp_path)
     assert planned_minutes(config) == {}
     config.layout.root.mkdir(parents=True)
-    plan = {"runs": [{"name": "rrdb", "seed": 0, "hours": 2.5}], "device_hours": 2.5, "tflops": 100, "rate": "given"}
+    plan = {
+        "runs": [{"name": "rrdb", "seed": 0, "hours": 2.5, "memory": 1}],
+        "device_hours": 2.5,
+        "tflops": 100,
+        "rate": "given",
+    }
     write_text(config.layout.root / "plan.json", json.dumps(plan | {"disk": 1, "disk_while_running": 1}))
     assert planned_minutes(config) == {"rrdb": 150}
 
@@ -143,6 +153,9 @@ def test_the_environment_overrides_the_site_file(tmp_path: Path, monkeypatch: py
         ("acount: abc\n", {}, r"site.yaml:1: acount: unknown key; did you mean 'account'"),
         ("account: 7\n", {}, r"site.yaml:1: account: .*string"),
         ("slot_minutes: 10\n", {}, r"margin_minutes must be less than slot_minutes"),
+        ("runs_per_gpu: 2\ngpus_per_run: 2\n", {}, r"a training on several GPUs shares none"),
+        ("runs_per_gpu: 4\n", {"SPSR_SITE_SHARDS_PER_GPU": "3"}, r"shards_per_gpu must be at least runs_per_gpu"),
+        ("", {"SPSR_SITE_GPU_MEMORY_GIB": "0"}, r"SPSR_SITE_GPU_MEMORY_GIB=0: gpu_memory_gib: .*greater than 0"),
         ("", {"SPSR_SITE_NODES": "two"}, r"SPSR_SITE_NODES=two: nodes: .*integer"),
         ("", {"SPSR_SITE_NODE": "2"}, r"SPSR_SITE_NODE: .*did you mean 'nodes'"),
     ],

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import yaml
 from safetensors.numpy import load_file
-from slurm.cluster import CPU_NODES, GPU_NODES, Cluster, missing
+from slurm.cluster import CPU_NODES, GPU_NODES, SHARDS_PER_GPU, Cluster, missing
 
 from spsr.config import CONFIGS, load
 from spsr.config.yaml_source import Source
@@ -292,3 +292,21 @@ def test_one_training_runs_on_two_nodes(
     one, two = load_file(undisturbed / model("rrdb")), load_file(root / model("rrdb"))
     for key, value in one.items():
         np.testing.assert_allclose(two[key], value, rtol=1e-3, atol=1e-4, err_msg=key)
+
+
+def test_two_trainings_share_a_gpu(cluster: Cluster, folder: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SPSR_SITE_RUNS_PER_GPU", str(SHARDS_PER_GPU))
+    root = checkout(folder / "shared")
+    workflow, log = submit(cluster, folder, root, model("rrdb"), model(STOPPED), "--configfile=preset.yaml")
+    assert workflow.wait(600) == 0, log.read_text()
+    numbers = [number for number, job in SUBMITTED.findall(log.read_text()) if job.split("/")[0] in GPU_RULES]
+    shown = [cluster.call("scontrol", "show", "job", "-d", number) for number in numbers]
+    assert len(shown) == 2
+    assert all("TresPerNode=gres:shard:1" in each for each in shown)
+    assert len({found for each in shown for found in re.findall(r"\bNodeList=(\w+)", each)} - {"null"}) == 1
+    began, ended = ([re.findall(rf"\b{when}Time=(\S+)", each)[0] for each in shown] for when in ("Start", "End"))
+    assert max(began) < min(ended)
+    for name in ("rrdb", STOPPED):
+        (written,) = (root / f"results/{PRESET}/logs").glob(f"*/{name}.seed0.log")
+        assert "GPU: 0\n" in written.read_text()
+        assert (root / model(name)).read_bytes() == (undisturbed / model(name)).read_bytes()

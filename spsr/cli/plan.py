@@ -12,6 +12,8 @@ from rich.table import Table
 
 from spsr.cli.options import Configfile, Set, configured
 from spsr.cli.terminal import terminal
+from spsr.cluster.crowding import crowding
+from spsr.cluster.site import load_site
 from spsr.config import Config, load
 from spsr.errors import InputError
 from spsr.files import check_outputs
@@ -80,10 +82,13 @@ def plan(
     if rate is None:
         rate, source = _assumed(config, jobs)
     timeline = schedule_jobs(jobs, gpus, rate)
+    data = as_data(jobs, timeline, gpus, rate)
     if json:
-        print(formats.dumps(as_data(jobs, timeline, gpus, rate) | {"rate": source}, indent=1))
+        print(formats.dumps(data | {"rate": source}, indent=1))
     else:
         _show(terminal(), config, jobs, timeline, gpus, rate, source, table)
+    if (crowded := crowding(config, load_site(), data["runs"])) is not None:
+        errors.print(crowded, style="yellow", soft_wrap=True)
     if gantt is not None:
         draw_gantt(timeline, gantt)
         errors.print(f"{gantt}")
@@ -156,7 +161,7 @@ def _show(
         f"{rate:.3g} TFLOP/s ({source})\n"
         f"on {gpus} GPU{'s' * (gpus > 1)}: {duration(3600 * timeline.hours)}; critical path: {chain}\n"
         f"disk: {_bytes(data['disk'])} when finished, and up to {_bytes(data['disk_while_running'])} of checkpoints\n"
-        "Memory is what parameters, Adam and autograd hold in fp32. Evaluation and probes are not counted.",
+        "Memory is what parameters, Adam and autograd hold. Evaluation and probes are not counted.",
         soft_wrap=True,
         highlight=False,
     )

@@ -17,10 +17,12 @@ Value = str | int
 
 
 class PlannedRun(TypedDict):
-    """What `plan.json` says of a training, as far as jobs need it."""
+    """What `plan.json` says of a training, as far as jobs need it: its hours, and bytes of a GPU."""
 
     name: str
+    seed: int
     hours: Amount
+    memory: Amount
 
 
 class Plan(TypedDict):
@@ -76,7 +78,7 @@ def forecast(config: Config) -> str | None:
     try:
         plan = read_plan(config)
     except InputError:
-        return "Plan: GPU-hours are not counted yet; the target `plan` does it in half a minute"
+        return "Plan: GPU-hours and memory are not counted yet; the target `plan` does it in half a minute"
     hours, rate, source = plan["device_hours"], plan["tflops"], plan["rate"]
     if hours < 1 / 60:
         return None
@@ -115,13 +117,15 @@ class Requests:
 
     @property
     def training(self) -> dict[str, Value]:
-        """The same for a training, which may have several GPUs and nodes."""
+        """The same for a training, which may have several GPUs and nodes, or a part of a GPU."""
         site = self.site
         asked = self._place()
         if site.nodes > 1:
             # tasks_per_gpu=0 keeps the executor from adding --ntasks-per-gpu beside --ntasks.
             asked |= {"mpi": "srun", "nodes": site.nodes, "tasks": site.nodes, "tasks_per_gpu": 0}
-            asked |= {"gres": self._gres(site.gpus_per_run)}
+            asked |= {"gres": self._gres("gpu", site.gpus_per_run)}
+        elif site.runs_per_gpu > 1:
+            asked |= {"gres": self._gres("shard", site.shards_per_run)}
         else:
             asked |= self._gpus(site.gpus_per_run)
         if site.gpus_per_run > 1 or site.cpus_per_gpu:
@@ -138,8 +142,8 @@ class Requests:
         site, planned = self.site, self.planned.get(wildcards.name)
         if planned is None:
             return site.slot_minutes
-        together = planned / (site.gpus_per_run * site.nodes)
-        return min(site.slot_minutes, math.ceil(1.5 * together + site.margin_minutes))
+        lasting = planned * site.runs_per_gpu / (site.gpus_per_run * site.nodes)
+        return min(site.slot_minutes, math.ceil(1.5 * lasting + site.margin_minutes))
 
     def minutes(self, usual: int) -> Any:
         """Time limit of a job that cannot go on where it stopped: longer at every attempt, at most a slot."""
@@ -151,11 +155,11 @@ class Requests:
 
     def _gpus(self, count: int) -> dict[str, Value]:
         if self.site.gpu_request == "gres":
-            return {"gres": self._gres(count)}
+            return {"gres": self._gres("gpu", count)}
         return {"gpu": count} | _given(gpu_model=self.site.gpu_type)
 
-    def _gres(self, count: int) -> str:
-        return ":".join(filter(None, ("gpu", self.site.gpu_type, str(count))))
+    def _gres(self, kind: str, count: int) -> str:
+        return ":".join(filter(None, (kind, self.site.gpu_type, str(count))))
 
 
 def _given(**values: Value | None) -> dict[str, Value]:

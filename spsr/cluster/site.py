@@ -26,6 +26,9 @@ class Site(Strict):
         constraint: node features that GPU jobs need.
         gpu_type: model of GPU, as Slurm names it.
         gpu_request: whether GPUs are asked for with `--gpus` or with `--gres`.
+        gpu_memory_gib: memory of a GPU; if absent, nobody checks whether trainings fit.
+        runs_per_gpu: trainings that share a GPU, in Slurm by its shards.
+        shards_per_gpu: into how many shards the cluster divides a GPU; `runs_per_gpu` if absent.
         gpus_per_run: GPUs of one training on each of its nodes.
         nodes: nodes of one training.
         slot_minutes: time limit of the longest job.
@@ -41,6 +44,9 @@ class Site(Strict):
     constraint: str | None = None
     gpu_type: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_.]+$")
     gpu_request: Literal["gpus", "gres"] = "gpus"
+    gpu_memory_gib: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    runs_per_gpu: int = Field(default=1, ge=1)
+    shards_per_gpu: int | None = Field(default=None, ge=1)
     gpus_per_run: int = Field(default=1, ge=1)
     nodes: int = Field(default=1, ge=1)
     slot_minutes: int = Field(default=240, ge=1)
@@ -54,7 +60,18 @@ class Site(Strict):
             raise ValueError(
                 "margin_minutes must be less than slot_minutes; nothing of a job would be left for training"
             )
+        if self.runs_per_gpu > 1 and self.distributed:
+            raise ValueError(
+                "runs_per_gpu: a training on several GPUs shares none; set it to 1, or gpus_per_run and nodes"
+            )
+        if self.shards_per_run < 1:
+            raise ValueError("shards_per_gpu must be at least runs_per_gpu; every training takes a shard")
         return self
+
+    @property
+    def shards_per_run(self) -> int:
+        """Shards of a GPU that one of the trainings that share it asks for."""
+        return (self.shards_per_gpu or self.runs_per_gpu) // self.runs_per_gpu
 
     @property
     def distributed(self) -> bool:
@@ -82,7 +99,7 @@ def _from_environment(source: Source, given: dict[str, Any]) -> dict[str, Any]:
         if key not in Site.model_fields:
             raise InputError(f"{variable}: there is no such setting of the site{suggestion(key, Site.model_fields)}")
         text = os.environ[variable]
-        is_number = Site.model_fields[key].annotation in (int, float, int | None)
+        is_number = Site.model_fields[key].annotation in (int, float, int | None, float | None)
         value = (yaml.safe_load(text) if is_number else text) if text else None
         try:
             validate(Site, given | changed | {key: value}, source)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
+from spsr.cluster.gpu_place import VISIBLE, take_place
 from spsr.cluster.site import Site, load_site
 from spsr.config.run_folder import RunFolder
 from spsr.errors import InputError
@@ -30,7 +31,7 @@ _RANK = f'"$@"; code=$?; if [ $code -eq {STOPPED} ]; then : > "$SPSR_STOPPED"; e
 
 
 def run(folder: Path, command: Sequence[str]) -> int:
-    """Run a training command inside its Slurm job; outside a job, become the command.
+    """Run a training command inside its Slurm job; outside a job, become the command, on a GPU that has a place for it.
 
     The command gets `--max-minutes` from the time that the job has left. It is started through torchrun where the
     site gives a training several GPUs or nodes. If another process still trains in `folder` (a node that was given
@@ -44,9 +45,10 @@ def run(folder: Path, command: Sequence[str]) -> int:
         The command's exit code: 75 if the training stopped early and the job could not be requeued.
     """
     job = os.environ.get("SLURM_JOB_ID")
-    if job is None:
-        os.execvp(command[0], list(command))
     site = load_site()
+    if job is None:
+        gpu = take_place(site.runs_per_gpu)
+        os.execvpe(command[0], list(command), os.environ | ({} if gpu is None else {VISIBLE: gpu}))
     left = minutes_left(_output("squeue", "-h", "-j", job, "-o", "%L")) or site.slot_minutes
     margin = site.margin_minutes if site.margin_minutes < left else left / 4
     deadline = time.monotonic() + 60 * (left - margin)
@@ -54,7 +56,8 @@ def run(folder: Path, command: Sequence[str]) -> int:
     if not _wait_for_lock(RunFolder(folder).lock, lambda: signals.terminated or time.monotonic() > deadline):
         return _go_on(job, signals)
     minutes = max((deadline - time.monotonic()) / 60, 0)
-    print(f"job {job}: {left:.4g} minutes left, training for {minutes:.4g}", flush=True)
+    gpu = os.environ.get(VISIBLE, "none")
+    print(f"job {job}: {left:.4g} minutes left, training for {minutes:.4g}; GPU: {gpu}", flush=True)
 
     marker = folder.parent / f".{folder.name}.stopped"
     marker.unlink(missing_ok=True)

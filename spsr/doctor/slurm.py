@@ -51,6 +51,8 @@ def check_slurm(site: Site, shared: Path) -> Iterator[Finding]:
         return
     gpu = _chosen(site.gpu_partition or site.partition, partitions)
     yield _gpus(site, gpu)
+    if site.runs_per_gpu > 1:
+        yield _shards(site, gpu)
     yield from _limits(site, gpu, settings)
     yield from _node(site, shared)
 
@@ -90,12 +92,18 @@ def _partition(key: str, name: str | None, partitions: dict[str, dict[str, str]]
     return Finding(key, found, f"set `{key}` in {SITE} to one of {', '.join(partitions)}")
 
 
-def _gpus(site: Site, partition: str) -> Finding:
-    """Whether a node of the partition has enough GPUs of the wanted type."""
+def _offered(resource: str, partition: str) -> dict[str, int]:
+    """The most of a generic resource that a node of the partition has, by its type."""
     offers: dict[str, int] = {}
     for gres in _run("sinfo", "-h", "-p", partition, "-o", "%G").split():
-        for kind, count in re.findall(r"gpu:(?:([A-Za-z0-9_.]+):)?(\d+)", gres):
+        for kind, count in re.findall(rf"{resource}:(?:([A-Za-z0-9_.]+):)?(\d+)", gres):
             offers[kind] = max(offers.get(kind, 0), int(count))
+    return offers
+
+
+def _gpus(site: Site, partition: str) -> Finding:
+    """Whether a node of the partition has enough GPUs of the wanted type."""
+    offers = _offered("gpu", partition)
     listed = ", ".join(f"{count} x {kind or 'GPU'}" for kind, count in offers.items()) or "none"
     enough = {kind for kind, count in offers.items() if count >= site.gpus_per_run}
     if not enough:
@@ -104,6 +112,19 @@ def _gpus(site: Site, partition: str) -> Finding:
     if site.gpu_type is not None and site.gpu_type not in enough:
         return Finding("GPUs", f"no '{site.gpu_type}' in '{partition}': {listed}", f"set `gpu_type` in {SITE}")
     return Finding("GPUs", f"nodes of '{partition}' have up to {listed}")
+
+
+def _shards(site: Site, partition: str) -> Finding:
+    """Whether the cluster divides its GPUs as the site says."""
+    gpus, shards = (sum(_offered(resource, partition).values()) for resource in ("gpu", "shard"))
+    if not shards:
+        remedy = f"ask for `GresTypes=gpu,shard` (Slurm 22.05 or later), or set `runs_per_gpu: 1` in {SITE}"
+        return Finding("shards", f"'{partition}' does not divide its GPUs", remedy)
+    each, expected = shards // max(gpus, 1), site.shards_per_gpu or site.runs_per_gpu
+    remedy = "" if each == expected else f"set `shards_per_gpu: {each}` in {SITE}"
+    return Finding(
+        "shards", f"'{partition}' makes {each} of a GPU, of which a training takes {site.shards_per_run}", remedy
+    )
 
 
 def _limits(site: Site, partition: str, settings: dict[str, str]) -> Iterator[Finding]:

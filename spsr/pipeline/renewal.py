@@ -4,7 +4,6 @@ A training whose settings or inputs are others than those of its run cannot go o
 of work, is moved aside only with `--config restart_changed=yes`.
 """
 
-import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,18 +81,17 @@ def asked_for(settings: Mapping[str, Any]) -> bool:
     return str(settings.get(WORD, "no")).lower() in ("yes", "true")
 
 
-def refuse(changed: Iterable[Renewal], launched: Iterable[str]) -> None:
-    """End with one line and exit code 2 if a job that is launched would have to begin a training anew.
+def refusal(changed: Iterable[Renewal], launched: Iterable[str]) -> str | None:
+    """One line if a job that is launched would have to begin a training anew.
 
     Args:
         launched: outputs of the jobs that are launched.
     """
     made = set(launched)
     refused = [f"{one.name} seed {one.seed}" for one in changed if str(one.model) in made]
-    if refused:
-        print(
-            f"error: to be begun anew: {', '.join(refused[:5])}{', …' * (len(refused) > 5)}; "
-            f"add `--config {WORD}=yes` to move what they have done aside, or undo the change",
-            file=sys.stderr,
-        )
-        sys.exit(2)
+    if not refused:
+        return None
+    return (
+        f"to be begun anew: {', '.join(refused[:5])}{', …' * (len(refused) > 5)}; "
+        f"add `--config {WORD}=yes` to move what they have done aside, or undo the change"
+    )

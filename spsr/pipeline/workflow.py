@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from spsr.config import load
 from spsr.errors import InputError
@@ -22,5 +23,10 @@ def open_pipeline(preset: Path | str) -> Pipeline:
         _ = pipeline.requests
         return pipeline
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        end(str(error))
+
+
+def end(reason: str) -> NoReturn:
+    """End the run of the workflow for something that the user has to change: one line and exit code 2."""
+    print(f"error: {reason}", file=sys.stderr)
+    sys.exit(2)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 GPU_NODES = {"g1": "a100", "g2": "h100"}
 CPU_NODES = ("c1",)
+SHARDS_PER_GPU = 2
 _CLIENTS = ("srun", "sbatch", "squeue", "scontrol", "scancel", "sinfo")
 
 _SLURM_CONF = """
@@ -55,7 +56,7 @@ ReturnToService=2
 MinJobAge=900
 KillWait=10
 SlurmdTimeout=20
-GresTypes=gpu
+GresTypes=gpu,shard
 """
 
 
@@ -157,7 +158,7 @@ class Cluster:
             model = GPU_NODES.get(node)
             lines.append(
                 f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=8 RealMemory=64000"
-                + (f" Gres=gpu:{model}:2" if model else "")
+                + (f" Gres=gpu:{model}:2,shard:{2 * SHARDS_PER_GPU}" if model else "")
             )
             if model:
                 devices = [self.folder / "dev" / f"{node}-gpu{index}" for index in range(2)]
@@ -165,6 +166,7 @@ class Cluster:
                     if not device.exists():
                         os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))
                 gres += [f"NodeName={node} Name=gpu Type={model} File={device}" for device in devices]
+                gres.append(f"NodeName={node} Name=shard Count={2 * SHARDS_PER_GPU}")
         gpu_nodes = ",".join(GPU_NODES)
         lines.append("PartitionName=DEFAULT MaxTime=INFINITE DefaultTime=5 DefMemPerCPU=500 State=UP")
         lines.append(f"PartitionName=cpu Nodes={','.join(CPU_NODES)} Default=YES")
