@@ -6,7 +6,7 @@ import pytest
 
 from spsr.cluster.site import Site
 from spsr.config import load
-from spsr.doctor import Finding, check_machine, check_slurm
+from spsr.doctor import Finding, check_machine, check_slurm, check_submissions
 from spsr.pipeline import Pipeline
 
 PARTITIONS = """PartitionName=std Default=YES MaxTime=1-00:00:00 PreemptMode=OFF
@@ -110,6 +110,12 @@ def test_a_node_without_the_folder_or_the_environment_is_found(clients: Path):
 def test_without_slurm_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert [finding.what for finding in check_slurm(Site(), tmp_path)] == ["Slurm"]
+
+
+def test_requests_are_tried_from_the_root_of_the_repository(clients: Path, monkeypatch: pytest.MonkeyPatch):
+    config = load()
+    monkeypatch.chdir(clients)
+    assert ["root" in finding.remedy for finding in check_submissions(config)] == [True]
 
 
 def test_a_machine_without_weights_is_told_how_to_get_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -13,6 +13,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from snakemake.cli import parse_args
+from snakemake_interface_executor_plugins.registry import ExecutorPluginRegistry
 
 from spsr.cluster.requests import Requests, forecast, planned_minutes
 from spsr.cluster.site import Site, load_site
@@ -69,6 +71,20 @@ def test_the_gpu_hours_of_a_dry_run_are_those_of_the_plan(tmp_path: Path, monkey
     assert "24 GPU-minutes" in str(forecast(config))
     write_text(config.layout.root / "plan.json", json.dumps(plan | {"device_hours": 4.61e-05}))
     assert forecast(config) is None
+
+
+@pytest.mark.parametrize(("storage", "reported"), [("slurmdbd", True), ("none", False)])
+def test_the_profile_reports_the_efficiency_of_jobs_where_there_is_accounting(
+    storage: str, reported: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    for name in ("sacct", "scontrol", "sinfo", "squeue"):
+        (tmp_path / name).write_text(f"#!/bin/sh\necho 'AccountingStorageType   = accounting_storage/{storage}'\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.chdir(ROOT)
+    _, given = parse_args(["--profile", "slurm", "all"])
+    settings = ExecutorPluginRegistry().get_plugin("slurm").get_settings(given)
+    assert (settings.efficiency_report, settings.status_command) == (reported, "squeue")
 
 
 def test_a_configfile_on_the_command_line_replaces_that_of_the_profile():

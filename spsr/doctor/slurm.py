@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from spsr.cluster.accounting import has_accounting
 from spsr.cluster.site import Site
 from spsr.cluster.slot import minutes_left
 from spsr.doctor.finding import Finding
@@ -144,7 +145,7 @@ def _limits(site: Site, partition: str, settings: dict[str, str]) -> Iterator[Fi
     else:
         yield Finding("preemption", {"OFF": "none", "REQUEUE": "requeues"}.get(mode, mode.lower()))
     age = int((re.match(r"\d+", settings.get("MinJobAge", "")) or ["300"])[0])
-    accounting = not settings.get("AccountingStorageType", "none").endswith("none") and shutil.which("sacct")
+    accounting = has_accounting()
     if age < 60 and not accounting:
         remedy = "ask for MinJobAge of 300 or for sacct; finished jobs are forgotten before they are seen"
         yield Finding("job records", f"kept for {age} s, and there is no sacct", remedy)

@@ -54,6 +54,7 @@ SlurmdParameters=config_overrides
 PropagateResourceLimits=NONE
 ReturnToService=2
 MinJobAge=900
+EnforcePartLimits=ALL
 KillWait=10
 SlurmdTimeout=20
 GresTypes=gpu,shard
@@ -157,7 +158,7 @@ class Cluster:
         for node, port in zip(nodes, ports, strict=True):
             model = GPU_NODES.get(node)
             lines.append(
-                f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=8 RealMemory=64000"
+                f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs=16 RealMemory=64000"
                 + (f" Gres=gpu:{model}:2,shard:{2 * SHARDS_PER_GPU}" if model else "")
             )
             if model:
