@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -14,12 +15,12 @@ import pytest
 from browser import IN_CHROMIUM, open_page
 from synthetic import toy_config, write_results
 
-from spsr.files import write_text
+from spsr.reporting.report.page import make_report
 from spsr.tracking import experiment, views
 from spsr.tracking import track as tracking
 
 METHODS = ("bicubic", "rrdb", "spsr_g_wo_gb")
-REPORT = "the report of the toy preset"
+REPORT = "<title>Structure-preserving super-resolution: toy</title>"
 
 pytestmark = [
     *IN_CHROMIUM,
@@ -36,16 +37,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, dict[s
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         config = toy_config(folder)
         write_results(config, METHODS)
-        write_text(config.layout.report, f"<!doctype html><title>report</title><p>{REPORT}</p>")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        make_report(config, views=views.addresses(config, port))
         tracking.track(config)
         from mlflow import MlflowClient
 
         client = MlflowClient(experiment.tracking_uri(config))
         found = client.get_experiment_by_name("spsr-toy")
         runs = {run.info.run_name: run.info.run_id for run in client.search_runs([found.experiment_id])}
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
         command = [sys.executable, "-m", "spsr", "ui", "--configfile", str(config.path), "--port", str(port)]
         with (folder / "ui.log").open("w") as log:
             server = subprocess.Popen(command, stdout=log, stderr=log, text=True)
@@ -118,11 +119,16 @@ def test_the_report_opens_among_the_artifacts_of_its_run(site: tuple[str, dict[s
         assert REPORT in answer.read().decode()
 
 
-def test_the_view_of_a_table_opens_its_runs_sorted_with_its_scores(
+def test_a_report_of_before_the_import_leads_to_the_view_of_a_table_with_its_runs_sorted_by_its_scores(
     site: tuple[str, dict[str, str]], tmp_path: Path
 ) -> None:
-    address, _ = site
-    page = open_view(views.address(page_of_runs(address), "table2"), tmp_path)
+    address, runs = site
+    served = f"{address.split('#')[0]}get-artifact?path=report.html&run_uuid={runs['report']}"
+    with urlopen(served, timeout=30) as answer:
+        links = re.findall(r'href="([^"]+)">runs in MLflow', answer.read().decode())
+    (link,) = (unescape(each) for each in links if "=table2&" in each)
+    assert link == views.address(page_of_runs(address), "table2")
+    page = open_view(link, tmp_path)
     assert "tags.table2 = 'yes'" in page
     assert "Sort: Set14/lpips" in page
     assert "spsr_g_wo_gb-seed0" in page

@@ -10,6 +10,7 @@ import pytest
 from browser import needs_chromium, open_page
 from synthetic import toy_config, write_images, write_run, write_scores
 
+from spsr.cli.report import report
 from spsr.config import Config
 from spsr.reporting.report.browser import image_data
 from spsr.reporting.report.page import make_report
@@ -93,6 +94,20 @@ def test_tables_lead_to_their_files(toy: Config) -> None:
     text = page(toy)
     assert 'href="tables/table1.csv"' in text
     assert 'href="tables/table1.tex"' in text
+
+
+def test_tables_lead_to_their_runs_in_mlflow_unless_the_page_is_passed_on(
+    toy: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    report(toy.path)
+    text = toy.layout.report.read_text(encoding="utf-8")
+    assert 'href="http://127.0.0.1:5000/#/experiments/1/runs?viewStateShareKey=table1&amp;' in text
+    report(toy.path, standalone=True)
+    assert "in MLflow" not in toy.layout.report.with_name("report-standalone.html").read_text(encoding="utf-8")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://elsewhere:5000")
+    report(toy.path)
+    assert "in MLflow" not in toy.layout.report.read_text(encoding="utf-8")
 
 
 def test_the_page_loads_nothing_from_elsewhere(toy: Config) -> None:
@@ -220,6 +235,29 @@ def test_keys_wheel_filter_pins_and_sorting_work_and_an_address_brings_a_view_ba
     assert rising != declared
     assert found["best"] == "ours best"
     assert found["moved"] is False
+
+
+@needs_chromium
+def test_one_finger_scrolls_the_page_and_two_zoom_and_move_the_picture(toy: Config, tmp_path: Path) -> None:
+    fill_with_results(toy)
+    make_report(toy)
+    script = """
+    const frame = document.querySelector("#panels .frame");
+    const moved = (...xs) => {
+      const touches = xs.map((clientX, identifier) => new Touch({identifier, target: frame, clientX, clientY: 9}));
+      const event = new TouchEvent("touchmove", {touches, bubbles: true, cancelable: true});
+      frame.dispatchEvent(event);
+      return event.defaultPrevented;
+    };
+    const one = [moved(10), moved(90), view.zoom, view.x];
+    const two = [moved(0, 60), moved(0, 120), view.zoom, view.x];
+    frame.dispatchEvent(new TouchEvent("touchend", {bubbles: true}));
+    document.title = JSON.stringify({one, two, hash: location.hash});"""
+    found = run_in_browser(toy.layout.report, script, tmp_path)
+    assert found["one"] == [False, False, 1, 0.5]
+    assert found["two"][:3] == [True, True, 2]
+    assert found["two"][3] < 0.5
+    assert "at=2%2C" in found["hash"]
 
 
 @needs_chromium

@@ -26,6 +26,9 @@ store reads such addresses from the folder `artifacts` beside it."""
 
 _REMEDY = "move it away, and `spsr track` makes it again"
 
+_FIRST_EXPERIMENT = 1
+"""Identifier of the first experiment that is made in a store."""
+
 _POINTS_AT_ONCE, _PARAMS_AT_ONCE = 1000, 100
 
 
@@ -56,10 +59,10 @@ def experiment_name(config: Config) -> str:
 
 
 def runs_page(config: Config, port: int) -> str:
-    """Address of the preset's runs on a server on this machine."""
+    """Address of the preset's runs on a server of its store on this machine, before the first import too."""
     query = "SELECT experiment_id FROM experiments WHERE name = ? AND lifecycle_stage = 'active'"
-    row = _query(database(config), query, experiment_name(config))
-    return f"http://127.0.0.1:{port}" + (f"/#/experiments/{row[0]}/runs" if row else "")
+    row = _query(database(config), query, experiment_name(config)) if database(config).is_file() else None
+    return f"http://127.0.0.1:{port}/#/experiments/{row[0] if row else _FIRST_EXPERIMENT}/runs"
 
 
 def check_store(path: Path) -> None:

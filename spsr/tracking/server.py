@@ -10,8 +10,11 @@ from collections.abc import Callable
 
 from spsr.config import Config
 from spsr.errors import InputError, RunFailed
-from spsr.tracking.experiment import check_store, database, quiet_mlflow, runs_page
-from spsr.tracking.views import address, view_names
+from spsr.tracking.experiment import check_store, database, quiet_mlflow
+from spsr.tracking.views import addresses
+
+PORT = 5000
+"""Where `spsr ui` serves unless told otherwise, so that the links of a report lead there."""
 
 _PATIENCE = 60.0
 """Seconds in which a server that is to be used must answer."""
@@ -70,10 +73,9 @@ def serve(config: Config, port: int, say: Callable[[str], None]) -> None:
 
 
 def _say_addresses(config: Config, port: int, say: Callable[[str], None]) -> None:
-    runs = runs_page(config, port)
-    *views, all_runs = view_names(config)
+    *views, (_, all_runs) = addresses(config, port).items()
     say(f"MLflow over {os.path.relpath(database(config))}, until Ctrl-C. Runs of each table, and samples of all runs:")
-    for view in views:
-        say(f"  {view}: {address(runs, view)}")
+    for view, address in views:
+        say(f"  {view}: {address}")
     say("All runs:")
-    say(address(runs, all_runs))
+    say(all_runs)

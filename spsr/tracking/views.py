@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from spsr.config import Config
 from spsr.metrics.measured import metric_of
+from spsr.tracking.experiment import runs_page
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -34,6 +35,11 @@ def address(runs: str, view: str) -> str:
     """
     mode = "&compareRunsMode=CHART" if view == IMAGES else ""
     return f"{runs}?viewStateShareKey={view}&workflowType=machine_learning{mode}"
+
+
+def addresses(config: Config, port: int) -> dict[str, str]:
+    """Where each saved view of a preset opens while `spsr ui` serves at `port`, that of all runs last."""
+    return {view: address(runs_page(config, port), view) for view in view_names(config)}
 
 
 def save_views(client: "MlflowClient", experiment: str, config: Config, images: Sequence[str]) -> None:

@@ -1,8 +1,10 @@
 """The report: one page that opens offline, from the verdicts down to each run and each image."""
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 
 from spsr.config import Config
 from spsr.evaluation.inference_costs import read_inference
@@ -29,11 +31,12 @@ _RUN_METRICS = ("lpips", "psnr", "ssim")
 _PACKAGES = ("spsr", "torch", "torchvision", "numpy", "scipy", "lpips", "pandas", "matplotlib", "mlflow", "snakemake")
 
 
-def make_report(config: Config, standalone: bool = False) -> Path:
+def make_report(config: Config, standalone: bool = False, views: Mapping[str, str] = MappingProxyType({})) -> Path:
     """Write `results/PRESET/report.html` from everything that there is; what is missing is a visible gap.
 
     Args:
         standalone: write `report-standalone.html` instead, which needs no other file: parts of some images are in it.
+        views: addresses of the runs of each table in MLflow, by the table's name.
 
     Returns:
         The page.
@@ -75,10 +78,11 @@ def make_report(config: Config, standalone: bool = False) -> Path:
             by_table=_by_table(tables, found),
             differing=[item for item in found if item.outcome == "differs"],
             tables=[
-                table_fragment(filled, link, table_files(config, name, standalone), common)
+                table_fragment(filled, link, table_files(config, name, standalone), common, views.get(name))
                 for name, filled in tables.items()
             ],
             notes=common,
+            views=views,
             table_titles={name: filled.titles for name, filled in tables.items()},
             claims=check_all(config, tables),
             differences=[item for name in config.methods for item in against_parent(config, name).values()],

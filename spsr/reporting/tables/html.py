@@ -18,6 +18,7 @@ def table_fragment(
     link: Callable[[Cell], str | None] = lambda _: None,
     files: Mapping[str, str] = MappingProxyType({}),
     known: Collection[str] = (),
+    runs: str | None = None,
 ) -> str:
     """The `<table>` with its caption and notes, for a page that has the styles of `tables.css`.
 
@@ -25,6 +26,7 @@ def table_fragment(
         link: the address that a cell's own number leads to, if any.
         files: addresses of the table in other formats, by suffix.
         known: notes that the page shows elsewhere.
+        runs: the address of its runs, if any.
     """
     return (
         environment()
@@ -35,6 +37,7 @@ def table_fragment(
             notes=[note for note in notes(filled, BEST, SECOND) if note not in known],
             link=link,
             files=files,
+            runs=runs,
             metrics={name: metric_of(name) for name in filled.table.metrics},
             number=number,
             marks_behind=marks_behind,

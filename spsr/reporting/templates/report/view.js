@@ -59,7 +59,7 @@ function followPointer(browser, done) {
   const between = ([a, b]) => ({ x: (a.clientX + b.clientX) / 2, y: (a.clientY + b.clientY) / 2, apart: Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY) });
   browser.addEventListener("touchmove", (event) => {
     const frame = frameOf(event);
-    if (!frame || event.touches.length !== 2) return;
+    if (!frame || event.touches.length !== 2 || !event.cancelable) return; // a scroll that has begun goes on
     event.preventDefault();
     const now = between(event.touches);
     if (fingers) {
