@@ -10,7 +10,6 @@ in a process of its own; with Chromium at hand also the time until the page has 
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ import numpy as np
 import pandas as pd
 import typer
 import yaml
+from chromium import CHROMIUM, page
 
 from spsr.config import CONFIGS, Config, load
 from spsr.evaluation.score_files import COLUMNS, write_csv
@@ -40,7 +40,6 @@ IMAGES = {
 """Number and a usual size (width, height) of the benchmarks' images."""
 
 LINES = 5000
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def picture(width: int, height: int, seed: int) -> np.ndarray:
@@ -128,17 +127,11 @@ def empty_paper() -> Iterator[Config]:
         yield load(CONFIGS / "paper.yaml")
 
 
-def opened(page: Path) -> float:
+def opened(report: Path) -> float:
     """Seconds until the browser's load event, by the page's own clock."""
-    script = (
-        "<script>addEventListener('load',()=>setTimeout(()=>{document.title='t'+performance.now()}))</script></body>"
-    )
-    probe = page.with_name("probe.html")
-    probe.write_text(page.read_text(encoding="utf-8").replace("</body>", script), encoding="utf-8")
-    switches = ["--headless", "--no-sandbox", "--disable-gpu", "--timeout=60000", "--dump-dom"]
-    command = [str(CHROMIUM), *switches, f"--user-data-dir={page.parent / 'profile'}", probe.resolve().as_uri()]
-    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    return float(text.split("<title>t")[1].split("<")[0]) / 1000
+    with page() as browser:
+        browser.open(report.resolve().as_uri(), "performance.getEntriesByType('navigation')[0]?.loadEventEnd > 0")
+        return float(browser.value("performance.getEntriesByType('navigation')[0].loadEventEnd")) / 1000
 
 
 def main(out: Annotated[Path, typer.Option(help="Where to write what was measured.")]) -> None:

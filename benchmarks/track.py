@@ -6,7 +6,8 @@
 In a temporary folder: every method and seed of `configs/paper.yaml` with scores of 319 images, two sample images, and
 5,000 events and ledger entries of a training. Then `spsr track`, in a process of its own, and again. With `--postgres`
 it goes to a server of MLflow over a PostgreSQL of this machine (`apt-get install postgresql`), to which eight of the
-trainings log live all the while; they are finished, and imported too, after the first import.
+trainings log live all the while; they are finished, and imported too, after the first import. With Chromium at hand
+also how long the pages of all runs and of one run's charts take to open.
 """
 
 import json
@@ -23,15 +24,20 @@ from typing import Annotated
 import numpy as np
 import sqlalchemy
 import typer
+from chromium import CHROMIUM, page
 from report import IMAGES, LINES, empty_paper, fill_run, fill_scores, link, measured, names_of_images, picture
 from servers import mlflow_server, postgres, postgres_programs
 
 from spsr.config import Config
 from spsr.files import write_text
 from spsr.images import write_png
-from spsr.tracking.experiment import database
+from spsr.tracking.experiment import database, experiment_name
+from spsr.tracking.views import ALL_RUNS
+from spsr.tracking.views import address as view_address
 
 SAMPLES = ("Set5", "Set14")
+_CHARTS = "document.querySelectorAll('.js-plotly-plot .main-svg').length >= 6"
+
 LIVE = 8
 """Trainings that log while the others are imported."""
 
@@ -90,7 +96,7 @@ def logging_live(config: Config) -> Iterator[None]:
 
     command = [sys.executable, "-m", "spsr.tracking.live", str(config.path)]
     senders = [subprocess.Popen([*command, name, str(seed)], stdin=subprocess.PIPE) for name, seed in runs]
-    growing = threading.Thread(target=grow)
+    growing = threading.Thread(target=grow, daemon=True)
     growing.start()
     yield
     ended.set()
@@ -123,6 +129,21 @@ def stored(store: str) -> dict[str, float]:
     return {"store_mb": round(size / 1e6, 1), "points": points, "doubled": points - distinct}
 
 
+def opened(config: Config, address: str) -> dict[str, float]:
+    """Seconds until a browser shows the page of all runs, and the charts of one run's metrics."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(address)
+    found = client.get_experiment_by_name(experiment_name(config))
+    (run,) = client.search_runs([found.experiment_id], "tags.mlflow.runName = 'spsr_p-seed9'")
+    runs = f"{address}/#/experiments/{found.experiment_id}/runs"
+    with page() as browser:
+        return {
+            "runs": browser.open(view_address(runs, ALL_RUNS), "/-seed[0-9]/.test(document.body.innerText)"),
+            "charts_of_a_run": browser.open(f"{runs}/{run.info.run_id}/model-metrics", _CHARTS),
+        }
+
+
 def main(
     out: Annotated[Path, typer.Option(help="Where to write what was measured.")],
     on_postgres: Annotated[bool, typer.Option("--postgres", help="Into a server over PostgreSQL.")] = False,
@@ -151,6 +172,11 @@ def main(
             if on_postgres:
                 record["import_of_those_that_logged"] = measured(command) | stored(store)
             record["second_import"] = measured(command) | stored(store)
+            if CHROMIUM is not None:
+                address = os.environ.get("MLFLOW_TRACKING_URI") or servers.enter_context(
+                    mlflow_server(Path.cwd(), store)
+                )
+                record["opened_seconds"] = opened(config, address)
     write_text(out, json.dumps(record, indent=1) + "\n")
     print(out.read_text())
 

@@ -35,7 +35,8 @@ def requests_of(configfile: str) -> dict[str, list[str]]:
         workflow._executor_plugin = slurm  # the dry run's own takes all jobs for local ones
         for job in workflow.dag.jobs:
             if not job.is_local:
-                found.setdefault(_options(workflow.dag.get_job_group(job) or job, settings), []).append(job.rule.name)
+                asked = _options(workflow.dag.get_job_group(job) or job, settings)
+                found.setdefault(asked, []).append(job.rule.name.partition(".")[0])
     return found
 
 

@@ -3,8 +3,9 @@
 from collections import Counter
 from typing import Any
 
-CURVE_POINTS = 1000
-"""Points of a curve that MLflow is given at most, each a row of its database; `events.jsonl` has them all."""
+CURVE_POINTS = 500
+"""Points of a curve that MLflow is given at most, each a row of its database; its pages draw 320 of them, and
+`events.jsonl` has them all."""
 
 Points = dict[tuple[str, int], tuple[float, int]]
 """Value and time (milliseconds since 1970) by metric and step."""
