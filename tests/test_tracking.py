@@ -342,6 +342,6 @@ def test_a_long_curve_is_thinned_evenly_and_a_longer_one_keeps_none_that_a_short
     kept = thinned(curve | final)
     assert kept.keys() & final.keys() == final.keys()
     steps = [step for name, step in kept if name == "loss/pixel/image"]
-    assert steps == list(range(0, 500_000, 800))
+    assert steps == list(range(0, 500_000, 1600))
     shorter = dict(list(curve.items())[:1700])
     assert kept.keys() & shorter.keys() <= thinned(shorter).keys()
