@@ -38,8 +38,9 @@ def read_maps(file: Path, height: int, width: int) -> Tensor:
     if file.suffix == ".npy":
         try:
             maps = torch.from_numpy(np.load(file, allow_pickle=False).astype(np.float32))
-        except (OSError, ValueError) as error:
-            raise InputError(f"{file}: not a readable array ({error}); save the maps again") from error
+        except Exception as error:  # numpy promises nothing about what a malformed header raises
+            said = " ".join(str(error).split())
+            raise InputError(f"{file}: not a readable array ({said}); save the maps again") from error
     else:
         maps = read_tensor(file)
     return check_maps(maps, height, width, str(file))

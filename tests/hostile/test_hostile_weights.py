@@ -15,6 +15,7 @@ import pytest
 import torch
 
 from spsr.errors import InputError
+from spsr.evaluation.probability_maps import read_maps
 from spsr.models import build, from_checkpoint, to_checkpoint
 from spsr.models.checkpoint import read_tensor
 from spsr.tensors import read_safetensors, write_safetensors
@@ -234,6 +235,16 @@ def test_probability_maps_are_a_plain_tensor(here: Path) -> None:
     torch.save(expanded(1 << 20, 1 << 20), here / "maps.pth")
     with pytest.raises(InputError, match=r"maps\.pth.*more than the file holds"):
         read_tensor(here / "maps.pth")
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"x", b"\x93NUMPY\x01\x00v\x00{'descr'\x93\x01\x00v\x00{" + b" " * 99 + b"\n"]
+)
+def test_an_array_that_is_none_is_one_line(content: bytes, here: Path) -> None:
+    (here / "maps.npy").write_bytes(content)
+    with pytest.raises(InputError, match=r"maps\.npy: not a readable array") as raised:
+        read_maps(here / "maps.npy", 8, 8)
+    assert "\n" not in str(raised.value)
 
 
 HDF5: dict[str, Callable[[h5py.File], object]] = {

@@ -59,7 +59,8 @@ def members(archive: Path) -> Iterator[list[Member]]:
             raise
         raise SourceError(f"not a readable archive ({error})") from error
     except Exception as error:  # encryption, unknown methods, odd headers, corrupt streams: each has its own
-        raise SourceError(f"not a readable archive ({type(error).__name__}: {error})") from error
+        said = " ".join(str(error).split())
+        raise SourceError(f"not a readable archive ({type(error).__name__}: {said})") from error
 
 
 def _counted(found: Iterator[Member]) -> list[Member]:
