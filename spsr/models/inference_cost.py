@@ -19,6 +19,7 @@ from spsr.models.checkpoint import from_checkpoint
 from spsr.models.device import chosen, device_name, peak_memory_mb, reset_peak_memory, wait_for
 from spsr.models.inference import inferring, super_resolve, to_input
 from spsr.models.networks import build
+from spsr.plugins import exits_seen
 from spsr.resize import imresize, to_uint8
 
 SIDE = 256
@@ -107,4 +108,5 @@ def _network(subject: dict[str, Any]) -> nn.Module:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(_measure(json.loads(sys.argv[1])))))
+    with exits_seen():
+        print(json.dumps(asdict(_measure(json.loads(sys.argv[1])))))

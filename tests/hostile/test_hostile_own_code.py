@@ -17,11 +17,12 @@ from spsr.data import weights
 from spsr.data.benchmark import prepare_benchmark
 from spsr.data.image_sets import ImageSet
 from spsr.data.pack import pack
-from spsr.errors import InputError
+from spsr.errors import InputError, RunFailed
 from spsr.images import write_png
 from spsr.losses import CustomLoss
 from spsr.losses.views import Views
 from spsr.models import build
+from spsr.models.inference_cost import cost_of
 from spsr.plugins import OwnCodeFailed
 
 FAILING = {
@@ -184,3 +185,9 @@ def test_a_command_whose_own_code_ends_it_fails_and_leaves_no_outputs(
     assert file in said
     assert own.layout.model("own", 0).exists() == (command == "evaluate")
     assert not list(own.layout.root.glob("scores/**/*.csv"))
+
+
+def test_a_network_that_ends_the_process_that_measures_it_is_one_line(own: Config) -> None:
+    Path("net.py").write_text(NETWORK.format(moment="True", code="os._exit(0)"))
+    with pytest.raises(RunFailed, match=r"cannot be measured: .*net\.py:\d+, in forward: SystemExit"):
+        cost_of({"architecture": "net.py:Net", "size": {}}, 1)
