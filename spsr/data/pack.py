@@ -53,7 +53,7 @@ class _Packed(TypedDict):
     lr_offset: NonNegativeInt
 
 
-class _Index(TypedDict):
+class Index(TypedDict):
     """The index of a pack: what it was made from, its images, and the sha256 of its two files of pixels."""
 
     inputs: dict[str, Any]
@@ -61,7 +61,7 @@ class _Index(TypedDict):
     images: list[_Packed]
 
 
-_INDEX = TypeAdapter(_Index)
+_INDEX = TypeAdapter(Index)
 _REMEDY = "run `spsr prepare training` for this preset"
 
 
@@ -114,7 +114,8 @@ def pack(images: ImageSet, index: Path, *, processes: int | None = None, progres
     return open_pack(index)
 
 
-def _read_index(index: Path) -> _Index:
+def read_index(index: Path) -> Index:
+    """The index of a pack; without `sha256` if an earlier version wrote it, `InputError` if it is damaged."""
     return read_json(index, _INDEX, _REMEDY)
 
 
@@ -125,7 +126,7 @@ def open_pack(index: Path) -> Pack:
         InputError: there is none, or its pixel files are not those of the index, or damaged.
     """
     index = index / "index.json" if index.is_dir() else index
-    content = _read_index(index)
+    content = read_index(index)
     images = content["images"]
     try:
         hr, lr = (np.load(index.with_name(f"{name}.npy"), mmap_mode="r") for name in ("hr", "lr"))
@@ -216,7 +217,7 @@ def require_ours(index: Path) -> None:
     """`InputError` if a file that a pack would replace lies beside no index of a pack, and so is someone else's."""
     taken = [file for file in (index, *(index.with_name(f"{name}.npy") for name in ("hr", "lr"))) if file.exists()]
     with suppress(InputError):
-        _read_index(index)
+        read_index(index)
         return
     if taken:
         raise InputError(f"{taken[0]}: was not made here and is not replaced; choose another folder, or move it away")
@@ -239,12 +240,11 @@ def _inputs(images: ImageSet) -> dict[str, Any]:
 
 
 def _stats(files: Mapping[str, Path]) -> list[list[Any]]:
-    stats = {name: file.stat() for name, file in files.items()}
-    return [[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()]
+    return [[name, (stat := file.stat()).st_size, stat.st_mtime_ns] for name, file in files.items()]
 
 
 def _finished(index: Path, inputs: dict[str, Any]) -> bool:
     try:
-        return _read_index(index)["inputs"] == inputs and damage(index) is None
+        return read_index(index)["inputs"] == inputs and damage(index) is None
     except InputError:
         return False

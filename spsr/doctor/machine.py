@@ -5,17 +5,19 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from spsr.cluster.requests import read_plan
 from spsr.config import Config, resources
 from spsr.data import weights
-from spsr.data.benchmark import require
+from spsr.data.benchmark import recorded, require
 from spsr.data.inputs import Input, present
-from spsr.data.pack import open_pack
+from spsr.data.pack import open_pack, read_index
 from spsr.doctor.finding import Finding
 from spsr.errors import InputError
+from spsr.evaluation.measurement import measurement_file
 from spsr.pipeline import Pipeline
 
 _PACKAGES = ("torch", "torchvision", "lpips", "skimage", "mlflow", "snakemake")
@@ -31,6 +33,7 @@ def check_machine(pipeline: Pipeline) -> Iterator[Finding]:
     yield _weights(pipeline)
     yield _data(pipeline)
     yield from check_recorded(pipeline)
+    yield from unrecorded(pipeline)
     yield _disk(pipeline.config)
 
 
@@ -120,6 +123,19 @@ def check_recorded(pipeline: Pipeline) -> Iterator[Finding]:
         except InputError as error:
             found, _, remedy = str(error).partition("; ")
             yield Finding(what, found, remedy)
+
+
+def unrecorded(pipeline: Pipeline) -> Iterator[Finding]:
+    """A line for what earlier versions wrote without hashes, so that nothing can tell whether it is whole."""
+    layout = pipeline.config.layout
+    with suppress(InputError):  # What is damaged has its line already.
+        found = [layout.passport(name) for name in pipeline.benchmarks if not recorded(layout.benchmark(name))]
+        if layout.training_pack.is_file() and "sha256" not in read_index(layout.training_pack):
+            found.append(layout.training_pack)
+        found += [file for file in layout.root.glob("scores/*/*/*.csv") if not measurement_file(file).is_file()]
+        if there := [file for file in found if file.is_file()]:
+            text = f"{len(there)} files of an earlier version, which recorded none, are read unchecked, as {there[0]}"
+            yield Finding("hashes", text, "prepare or evaluate again to have them checked", fatal=False)
 
 
 def _disk(config: Config) -> Finding:

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from spsr.images import write_png
 from spsr.tracking.experiment import create_store, database, quiet_mlflow
 from spsr.training.extraction.probe_file import write_probe
 
+ROOT = Path(__file__).parents[2]
 METHODS = ("rrdb", "spsr_g", "esrgan")
 EXTRACTOR = "nse_p_h"
 RANKING = "method,rank1,rank2,strength,low,high,raters,votes\nrrdb,2,1,0.5,-0.1,0.9,1,3\nspsr_g,1,2,-0.5,-0.9,0.1,1,3\n"
@@ -337,3 +340,13 @@ def test_a_damaged_file_that_only_informs_ends_nothing(
     with damaged(world, what, damage):
         code, said = run(*command.split())
     assert code == 0, said
+
+
+def test_the_workflow_shows_its_jobs_whatever_is_damaged(world: Config) -> None:
+    with ExitStack() as every:
+        for what in PLACES:
+            every.enter_context(damaged(world, what, b"{"))
+        snakemake = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--cores", "1", "-n"]
+        shown = subprocess.run([*snakemake, "--configfile=toy.yaml"], capture_output=True, text=True, check=False)
+    assert shown.returncode == 0, shown.stderr
+    assert "Traceback" not in shown.stderr

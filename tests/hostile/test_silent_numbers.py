@@ -22,7 +22,7 @@ from spsr.data.hashing import file_hash, known_hash, verify, write_hash_beside
 from spsr.data.image_sets import ImageSet
 from spsr.data.pack import open_pack, pack
 from spsr.data.provenance import write_provenance
-from spsr.doctor.machine import check_recorded
+from spsr.doctor.machine import check_recorded, unrecorded
 from spsr.errors import InputError
 from spsr.evaluation.measurement import measurement_file, write_scores
 from spsr.files import write_text
@@ -316,6 +316,20 @@ def test_the_doctor_names_what_is_damaged_with_its_remedy(toy: Config, images: I
         assert finding.found.startswith(f"{file}: ")
         assert "damaged" in finding.found
         assert remedy in finding.remedy
+
+
+def test_the_doctor_says_what_is_read_unchecked(toy: Config, images: ImageSet):
+    pack(images, toy.layout.training_pack)
+    scores = scored(toy, "rrdb")
+    assert [*unrecorded(Pipeline(toy))] == []
+    measurement_file(scores).unlink()
+    index = json.loads(toy.layout.training_pack.read_text())
+    del index["sha256"]
+    write_text(toy.layout.training_pack, json.dumps(index))
+    open_pack(toy.layout.training_pack)
+    (finding,) = unrecorded(Pipeline(toy))
+    assert finding.mark == "note"
+    assert "hashes: 2 files of an earlier version" in str(finding)
 
 
 def test_a_file_without_a_record_is_taken_as_it_is(tmp_path: Path):
