@@ -16,21 +16,29 @@ from spsr.training.seeding import seed_step
 from spsr.training.task import Task
 
 
-def _finite(tensor: Tensor) -> bool:
-    return not tensor.is_floating_point() or bool(torch.isfinite(tensor).all())
+def _finite(value: Tensor | float) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not value.is_floating_point() or bool(torch.isfinite(value).all())
 
 
-def first_non_finite(state: Any, place: str = "") -> str | None:
+def leaves(value: Any, place: str = "") -> Iterator[tuple[str, Tensor | float]]:
+    """The tensors and numbers in nested dictionaries, lists and tuples, each after its dotted name."""
+    if isinstance(value, Tensor | float):
+        yield place, value
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for key, item in items:
+        yield from leaves(item, f"{place}.{key}" if place else str(key))
+
+
+def tensors_in(value: Any) -> Iterator[tuple[str, Tensor]]:
+    """The tensors among the `leaves` of a value."""
+    return ((place, leaf) for place, leaf in leaves(value) if isinstance(leaf, Tensor))
+
+
+def first_non_finite(state: Any) -> str | None:
     """Dotted name of the first tensor or number in nested `state` that is not finite."""
-    if isinstance(state, Tensor):
-        return None if _finite(state) else place
-    if isinstance(state, float):
-        return None if math.isfinite(state) else place
-    items = state.items() if isinstance(state, dict) else enumerate(state) if isinstance(state, list | tuple) else ()
-    for key, value in items:
-        if (bad := first_non_finite(value, f"{place}.{key}" if place else str(key))) is not None:
-            return bad
-    return None
+    return next((place for place, leaf in leaves(state) if not _finite(leaf)), None)
 
 
 def module_names(task: object, depth: int = 4) -> dict[int, str]:
@@ -59,17 +67,6 @@ def module_names(task: object, depth: int = 4) -> dict[int, str]:
     return names
 
 
-def tensors_in(value: Any) -> Iterator[Tensor]:
-    """The tensors in a nested value."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, tuple | list):
-        for item in value:
-            yield from tensors_in(item)
-    elif isinstance(value, dict):
-        yield from tensors_in(tuple(value.values()))
-
-
 @contextmanager
 def watching(task: object, found: list[str]) -> Iterator[None]:
     """Append a sentence to `found` for every module whose weights, output or gradient is not finite, as they run."""
@@ -85,9 +82,10 @@ def watching(task: object, found: list[str]) -> Iterator[None]:
     def forward(module: nn.Module, inputs: Any, output: Any) -> None:
         if not all(map(_finite, module.parameters(recurse=False))):
             found.append(f"the weights of {name(module)}")
-        if not all(map(_finite, tensors_in(output))):
+        tensors = [tensor for _, tensor in tensors_in(output)]
+        if not all(map(_finite, tensors)):
             found.append(f"the output of {name(module)}")
-        for tensor in tensors_in(output):
+        for tensor in tensors:
             if tensor.requires_grad:
                 tensor.register_hook(partial(backward, module))
 

@@ -35,7 +35,7 @@ def _trace(task: Task, seed: int, steps: int) -> list[tuple[str, str]]:
         with _recording(task, step, trace):
             losses = task.step(step)
         trace += [(f"step {step}: loss {name}", _digest(value)) for name, value in losses.items()]
-    trace += [(f"after step {steps - 1}: {name}", _digest(value)) for name, value in _flat(task.state_dict())]
+    trace += [(f"after step {steps - 1}: {name}", _digest(value)) for name, value in tensors_in(task.state_dict())]
     return trace
 
 
@@ -45,21 +45,13 @@ def _recording(task: Task, step: int, trace: list[tuple[str, str]]) -> Iterator[
 
     def forward(module: nn.Module, inputs: Any, output: Any) -> None:
         name = f"step {step}: {names.get(id(module), '?')} ({type(module).__name__})"
-        trace.extend((name, _digest(tensor)) for tensor in tensors_in(output))
+        trace.extend((name, _digest(tensor)) for _, tensor in tensors_in(output))
 
     handle = hooks.register_module_forward_hook(forward)
     try:
         yield
     finally:
         handle.remove()
-
-
-def _flat(state: Any, place: str = "") -> Iterator[tuple[str, Tensor]]:
-    if isinstance(state, Tensor):
-        yield place, state
-    items = state.items() if isinstance(state, dict) else enumerate(state) if isinstance(state, list | tuple) else ()
-    for key, value in items:
-        yield from _flat(value, f"{place}.{key}" if place else str(key))
 
 
 def _digest(tensor: Tensor) -> str:
