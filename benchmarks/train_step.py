@@ -86,6 +86,12 @@ def with_compute(config: Config, compute: Compute) -> Config:
     return replace(config, preset=config.preset.model_copy(update={"compute": compute}))
 
 
+def with_batch(config: Config, batch: int) -> Config:
+    """The configuration with so many samples in a step."""
+    schedules = {name: each.model_copy(update={"batch": batch}) for name, each in config.preset.schedules.items()}
+    return replace(config, preset=config.preset.model_copy(update={"schedules": schedules}))
+
+
 class StockAdam(torch.optim.Adam):
     """Adam as PyTorch chooses it if nothing is said, in the place of ours."""
 
@@ -157,6 +163,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(METHODS))
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--steps", type=int, default=1, help="steps between two looks at the device")
+    parser.add_argument("--batch", type=int, help="samples of a step, in place of those of the schedule")
     parser.add_argument("--precision", choices=["fp32", "bf16"], default="fp32")
     parser.add_argument("--tf32", action="store_true")
     parser.add_argument("--channels-last", action="store_true")
@@ -166,6 +173,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     config = load(given.configfile)
+    config = config if given.batch is None else with_batch(config, given.batch)
     ours = Compute(
         precision=given.precision,
         tf32=given.tf32,
