@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import torch
 
+from spsr.data.fetching.convert import convert
+from spsr.data.hashing import SourceError
 from spsr.errors import InputError
 from spsr.evaluation.probability_maps import read_maps
 from spsr.models import build, from_checkpoint, to_checkpoint
@@ -245,6 +247,13 @@ def test_an_array_that_is_none_is_one_line(content: bytes, here: Path) -> None:
     with pytest.raises(InputError, match=r"maps\.npy: not a readable array") as raised:
         read_maps(here / "maps.npy", 8, 8)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("form", ["flax_alexnet", "torch_pickle"])
+def test_a_pickle_that_names_code_with_control_characters_is_one_line(form: str, here: Path) -> None:
+    (here / "a.pkl").write_bytes(b"\x80\x04\x8c\x06a\nb\x1b[2\x8c\x01x\x93.")
+    with pytest.raises(SourceError, match=r"asks for 'a\\nb\\x1b\[2\.x'"):
+        convert(here / "a.pkl", form)
 
 
 HDF5: dict[str, Callable[[h5py.File], object]] = {

@@ -38,7 +38,7 @@ class _NumpyUnpickler(pickle.Unpickler):
             return np.ndarray
         if (module, name) == ("numpy", "dtype"):
             return np.dtype
-        raise SourceError(f"the pickle asks for {module}.{name}, which weights do not need")
+        raise SourceError(f"the pickle asks for {f'{module}.{name}'!r}, which weights do not need")
 
 
 def _empty_array(kind: type, shape: tuple[int, ...], code: bytes) -> np.ndarray:
@@ -59,7 +59,7 @@ class _TorchUnpickler(pickle.Unpickler):
             ("torch.storage", "_load_from_bytes"): _load_storage,
         }
         if (module, name) not in allowed:
-            raise SourceError(f"the pickle asks for {module}.{name}, which weights do not need")
+            raise SourceError(f"the pickle asks for {f'{module}.{name}'!r}, which weights do not need")
         return allowed[module, name]
 
 
