@@ -16,6 +16,7 @@ from spsr.config.table import FORMATS
 from spsr.console import take_over
 from spsr.pipeline import end, named_preset, open_pipeline
 from spsr.pipeline.renewal import asked_for, listing, refusal, renewals
+from spsr.reporting.figures.captions import CAPTIONS
 
 min_version("9.20")
 

@@ -26,6 +26,7 @@ from spsr.reporting.figures import (
     votes,
 )
 from spsr.reporting.figures.captions import CAPTIONS
+from spsr.reporting.figures.drawn import drawn_now, inputs_of, read_drawn, write_drawn
 from spsr.reporting.figures.pictures import image_files
 from spsr.reporting.figures.style import COLUMN_WIDTH, QUIET, SUFFIXES, save_figure, style
 
@@ -134,18 +135,31 @@ def draw_asked(config: Config, name: str, crops: Sequence[Crop], methods: Sequen
 
 
 def draw_all(config: Config, progress: Progress = silent) -> dict[str, str]:
-    """Draw every figure. One that has nothing to show is a blank that says why; these reasons are returned."""
-    reasons = {}
+    """Draw every figure that is not as it would be drawn now; what has nothing to show is a blank that says why.
+
+    What stands is only given the time of now, by which the workflow knows that it was looked at.
+
+    Returns:
+        These reasons, by figure.
+    """
+    folder = config.layout.figures
+    drawn = read_drawn(folder)
     for done, name in enumerate(FIGURES):
         progress(done, len(FIGURES), name)
+        inputs = inputs_of(config, name)
+        if name in drawn and drawn[name].stands(folder, inputs):
+            for file in drawn[name].files:
+                (folder / file).touch()
+            continue
         try:
-            draw(config, name)
+            drawn[name] = drawn_now(inputs, draw(config, name))
         except InputError as error:
-            reasons[name] = str(error)
             with style():
-                save_figure(_blank(name, str(error)), config.layout.figures, name, config.preset.mark)
+                files = save_figure(_blank(name, str(error)), folder, name, config.preset.mark)
+            drawn[name] = drawn_now(inputs, files, str(error))
+        write_drawn(folder, drawn)
     progress(len(FIGURES), len(FIGURES), "")
-    return reasons
+    return {name: drawn[name].reason for name in FIGURES if drawn[name].reason}
 
 
 def _blank(name: str, reason: str) -> Figure:
