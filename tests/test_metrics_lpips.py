@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from spsr.data import weights
 from spsr.errors import InputError
 from spsr.evaluation.pairs import match_folders
-from spsr.evaluation.score import score_pairs
+from spsr.evaluation.score import Meters, Task, measure, score_pairs
 from spsr.images import bicubic, image_index, read_rgb, select_role, write_png
 from spsr.metrics.lpips import Lpips
 
@@ -100,7 +100,8 @@ def test_scoring_writes_a_map_for_each_image_and_the_same_numbers(tmp_path: Path
         write_png(tmp_path / folder / "one.png", image)
     pairs = match_folders(tmp_path / "SR", tmp_path / "HR")
     without = score_pairs(pairs, backbone=random_backbone)
-    assert score_pairs(pairs, backbone=random_backbone, maps=tmp_path / "maps").equals(without)
+    task = Task("one", pairs["one"], ["lpips"], tmp_path / "maps" / "one.png")
+    assert measure([task], Meters("alex", random_backbone), workers=1, threads=1) == [{"lpips": without["lpips"][0]}]
     with Image.open(tmp_path / "maps" / "one.png") as where:
         assert where.size == (20, 16)
         assert np.asarray(where)[:6].mean() > np.asarray(where)[10:].mean()

@@ -1,6 +1,8 @@
 """Super-resolving files: exact seams, every kind of image, names kept, LR made as the protocol says."""
 
 from pathlib import Path
+from threading import Event
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +15,8 @@ from torch import nn
 from spsr import models
 from spsr.errors import InputError
 from spsr.evaluation.split import split_at_upsampling
-from spsr.evaluation.upscale import collect_inputs, upscale_files, upscale_hr, upscale_image
+from spsr.evaluation.upscale import BLOCK, TILE, tile_for, upscale_hr, upscale_image
+from spsr.evaluation.upscale_files import collect_inputs, upscale_files
 from spsr.images import bicubic, degrade, read_rgb, write_png
 from spsr.resize import imresize, to_uint8
 
@@ -150,6 +153,48 @@ def test_the_network_is_run_in_evaluation_mode_and_given_back_as_it_was(network:
     np.testing.assert_array_equal(first, expected)
     assert 0 < (first == 0).mean() < 1
     assert 0 < (first == 255).mean() < 1
+
+
+def test_the_next_image_is_read_while_one_is_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "abcd":
+        write_png(tmp_path / "in" / f"{name}.png", noise(12, 12))
+    next_read = Event()
+
+    class Waiting(SmallNetwork):
+        def forward(self, lr: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            assert next_read.wait(60)
+            return super().forward(lr)
+
+    def read(path: Path) -> np.ndarray:
+        if path.stem == "b":
+            next_read.set()
+        return read_rgb(path)
+
+    monkeypatch.setattr("spsr.evaluation.upscale_files.read_rgb", read)
+    written = upscale_files(Waiting(), [tmp_path / "in"], tmp_path / "out")
+    expected = upscale_image(SmallNetwork(), noise(12, 12))
+    assert [file.stem for file in written] == [*"abcd"]
+    assert all((read_rgb(file) == expected).all() for file in written)
+
+
+def test_an_image_that_cannot_be_read_leaves_those_before_it(tmp_path: Path) -> None:
+    for name in "ab":
+        write_png(tmp_path / f"{name}.png", noise(12, 12))
+    (tmp_path / "c.png").write_bytes(b"no image")
+    with pytest.raises(InputError, match=r"c\.png: not an image"):
+        upscale_files("bicubic", [tmp_path], tmp_path / "out")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"a.png", "b.png"}
+
+
+@pytest.mark.parametrize(("free", "tile"), [(1 << 20, TILE), (40 << 30, 518), (139 << 30, BLOCK)])
+def test_tiles_are_what_the_gpus_free_memory_holds(free: int, tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    class OnGPU(nn.Module):
+        def parameters(self, recurse: bool = True):
+            return iter([SimpleNamespace(device=torch.device("cuda", 0))])
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free, free))
+    assert tile_for(OnGPU()) == tile
+    assert tile_for(SmallNetwork()) == tile_for("bicubic") == TILE
 
 
 def test_from_hr_gives_networks_the_rounded_lr_and_bicubic_the_unrounded(network: SmallNetwork) -> None:

@@ -10,7 +10,8 @@ from spsr.cli.options import Configfile, Device, Seed, Set, TrustCode, configure
 from spsr.cli.progress_bar import progress_bar
 from spsr.data import registry, weights
 from spsr.errors import InputError
-from spsr.evaluation.upscale import Upscaler, upscale_files
+from spsr.evaluation.upscale import Upscaler
+from spsr.evaluation.upscale_files import upscale_files
 from spsr.evaluation.upscale_run import load_upscaler
 from spsr.models.device import chosen
 
@@ -28,8 +29,8 @@ def upscale(
         bool, typer.Option("--from-hr", help="The inputs are HR images; make the LR images from them first.")
     ] = False,
     tile: Annotated[
-        int, typer.Option("--tile", min=80, help="Side of a tile in LR pixels; smaller needs less memory.")
-    ] = 256,
+        int | None, typer.Option("--tile", min=80, help="Side of a tile in LR pixels; smaller needs less memory.")
+    ] = None,
     configfile: Configfile = None,
     seed: Seed = 0,
     changes: Set = None,

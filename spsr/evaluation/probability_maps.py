@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from spsr.errors import InputError
-from spsr.evaluation.upscale import upscale_files
+from spsr.evaluation.upscale_files import upscale_files
 from spsr.images import SCALE, crop_to_multiple, image_index, plain_name, read_rgb, select_role
 from spsr.models.checkpoint import read_tensor
 from spsr.models.segmentation import check_maps

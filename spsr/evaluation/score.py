@@ -19,7 +19,7 @@ from spsr.evaluation.lpips_map import write_map
 from spsr.evaluation.pairs import Pair, listed, read_original, read_result
 from spsr.evaluation.score_files import COLUMNS
 from spsr.images import RGB
-from spsr.metrics import METRICS
+from spsr.metrics import METRICS, Metric
 from spsr.metrics.fidelity import ssim_both
 from spsr.metrics.measured import metric_of
 from spsr.metrics.metric import Measure
@@ -116,19 +116,22 @@ class Meters:
     Args:
         lpips: the network of LPIPS.
         backbone: its ImageNet weights, by default from the weight registry.
+        device: where networks compute, by default on a GPU where there is one.
     """
 
-    def __init__(self, lpips: "Network" = "alex", backbone: Path | None = None) -> None:
+    def __init__(self, lpips: "Network" = "alex", backbone: Path | None = None, device: str | None = None) -> None:
         self._net = lpips
         self._backbone = backbone
+        self._device = device
         self._loaded: dict[str, Measure] = {}
 
     @cached_property
     def lpips(self) -> "Lpips":
         """LPIPS with its network."""
         from spsr.metrics.lpips import WEIGHTS, Lpips
+        from spsr.models.device import chosen
 
-        return Lpips(self._net, self._backbone or weights.path(WEIGHTS[self._net]))
+        return Lpips(self._net, self._backbone or weights.path(WEIGHTS[self._net]), chosen(self._device))
 
     def of(self, name: str) -> Measure:
         """What computes the metric `name`; `InputError` if its weights are missing."""
@@ -136,9 +139,15 @@ class Meters:
             return self.lpips
         if name not in self._loaded:
             metric = metric_of(name)
-            made = metric.function or plugins.named(metric.network)(*map(weights.path, metric.weights))
-            self._loaded[name] = made
+            self._loaded[name] = metric.function or self._network_of(metric)
         return self._loaded[name]
+
+    def _network_of(self, metric: Metric) -> Measure:
+        from spsr.models.device import chosen
+
+        files = map(weights.path, metric.weights)
+        network: Measure = plugins.named(metric.network)(*files, device=chosen(self._device))
+        return network
 
 
 def measure(
@@ -219,15 +228,21 @@ def _lpips(sr: RGB, theirs: "Features", distance: "Lpips", map_file: Path | None
 
 @contextmanager
 def _torch_threads(count: int | None) -> Iterator[None]:
-    """Within the block, torch computes with `count` threads in every thread that starts; None leaves torch alone."""
+    """Within the block, torch computes in full fp32, with `count` threads in every thread that starts.
+
+    None leaves torch alone.
+    """
     if count is None:
         yield
         return
     import torch
 
-    before = torch.get_num_threads()
+    before, cudnn = torch.get_num_threads(), torch.backends.cudnn
+    tf32 = cudnn.allow_tf32
     torch.set_num_threads(count)
+    cudnn.allow_tf32 = False
     try:
         yield
     finally:
+        cudnn.allow_tf32 = tf32
         torch.set_num_threads(before)

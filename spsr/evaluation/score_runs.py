@@ -37,7 +37,7 @@ def score_runs(
     """
     measures = {name: measure_hash(metric) for name, metric in measured(config).items()}
     lpips = weights.stored(*METRICS["lpips"].weights)
-    meters = Meters(config.preset.lpips)
+    meters = Meters(config.preset.lpips, device=config.preset.compute.device)
     files: list[Path] = []
     problems: list[InputError] = []
     datasets = prepared_benchmarks(config)

@@ -1,26 +1,29 @@
-"""Super-resolving image files with a network or with bicubic interpolation, in bounded memory."""
+"""Super-resolving an image with a network or with bicubic interpolation, in bounded memory."""
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 from torch import nn
 
-from spsr.errors import InputError, naming
+from spsr.errors import InputError
 from spsr.evaluation.split import split_at_upsampling
-from spsr.images import RGB, SCALE, bicubic, by_stem, degrade, image_index, made_here, read_rgb, select_role, write_png
+from spsr.images import RGB, SCALE, bicubic, degrade
 from spsr.models.inference import inferring, super_resolve, to_input
-from spsr.progress import Progress, silent
 from spsr.resize import imresize, to_uint8
 
 Upscaler = nn.Module | Literal["bicubic"]
 
 TILE = 160
-"""Side, in LR pixels, of what is computed at the HR size at once; the largest network needs 80 kB for each pixel."""
+"""Side, in LR pixels, of what a CPU computes at the HR size at once."""
+
+BYTES_A_PIXEL = 80_000
+"""What the largest network needs for each LR pixel of it."""
 
 OVERLAP = 32
 """LR pixels of real context around the tiles of a network that cannot be split."""
@@ -39,7 +42,7 @@ TileProgress = Callable[[float], None]
 
 
 def upscale_image(
-    model: Upscaler, image: RGB, *, tile: int = TILE, overlap: int = OVERLAP, on_tile: TileProgress | None = None
+    model: Upscaler, image: RGB, *, tile: int | None = None, overlap: int = OVERLAP, on_tile: TileProgress | None = None
 ) -> RGB:
     """Super-resolve one LR image.
 
@@ -57,7 +60,7 @@ def upscale_image(
         model: `"bicubic"` (×4), or a network from float 1×3×H×W in [0, 1] to 1×3×sH×sW; of a tuple the first
             element counts. It is run in evaluation mode where its parameters are.
         image: uint8 H×W×3, RGB.
-        tile: largest side of a tile with its context, > 2·overlap.
+        tile: largest side of a tile with its context, > 2·overlap; by default `tile_for` the model.
         overlap: pixels of context on each side where the network cannot be split.
         on_tile: called after each tile.
 
@@ -67,6 +70,7 @@ def upscale_image(
     Raises:
         InputError: the tile is not larger than twice the overlap.
     """
+    tile = tile_for(model) if tile is None else tile
     if overlap < 0 or tile <= 2 * overlap:
         raise InputError(f"tile: {tile} pixels are not more than twice the overlap of {overlap}; use larger tiles")
     report = on_tile or (lambda fraction: None)
@@ -92,85 +96,22 @@ def upscale_image(
         return _tiled(image.shape, BLOCK, BLOCK_OVERLAP, block, report)
 
 
-def upscale_hr(model: Upscaler, hr: RGB, *, tile: int = TILE, overlap: int = OVERLAP) -> RGB:
+def tile_for(model: Upscaler) -> int:
+    """Side of a model's tiles in LR pixels: on a GPU what half of its free memory holds, from `TILE` to `BLOCK`."""
+    parameter = next(model.parameters(), None) if isinstance(model, nn.Module) else None
+    if parameter is None or parameter.device.type != "cuda":
+        return TILE
+    free, _ = torch.cuda.mem_get_info(parameter.device)
+    return min(BLOCK, max(TILE, math.isqrt(free // 2 // BYTES_A_PIXEL)))
+
+
+def upscale_hr(model: Upscaler, hr: RGB, *, tile: int | None = None, overlap: int = OVERLAP) -> RGB:
     """Make the LR image from uint8 `hr`, as the paper's evaluation does, and super-resolve it.
 
     Networks are given the 8-bit LR image, bicubic interpolation the unrounded one. The result has the size of
     `hr` cut to multiples of 4.
     """
     return bicubic(hr) if model == "bicubic" else upscale_image(model, degrade(hr), tile=tile, overlap=overlap)
-
-
-def collect_inputs(inputs: Iterable[Path | str], from_hr: bool = False) -> dict[str, Path]:
-    """The images named by files and folders, by their stem, in the given order.
-
-    Of a folder that holds `…_HR` and `…_LR` images of one benchmark, those of the kind that is asked for are taken.
-
-    Raises:
-        InputError: an input is missing, a folder holds no image, or two images have the same stem.
-    """
-    files: dict[Path, Path] = {}
-    for entry in map(Path, inputs):
-        if entry.is_dir():
-            found = list(select_role(image_index(entry), "HR" if from_hr else "LR").values())
-        elif entry.exists():
-            found = [entry]
-        else:
-            raise InputError(f"{entry}: no such image or folder; check the path")
-        files.update({file.resolve(): file for file in found})
-    if not files:
-        raise InputError("inputs: no image is named; give image files or folders")
-    return by_stem(files.values())
-
-
-def upscale_files(
-    model: Upscaler,
-    inputs: Iterable[Path | str],
-    out_dir: Path | str,
-    *,
-    from_hr: bool = False,
-    tile: int = TILE,
-    overlap: int = OVERLAP,
-    replace: bool = False,
-    progress: Progress = silent,
-) -> list[Path]:
-    """Super-resolve image files and folders of them into `out_dir`, as PNG under the stem of each input.
-
-    Any image that `spsr.images.read_rgb` reads will do: grey ones come out as RGB, transparent ones on white.
-
-    Args:
-        model: see `upscale_image`.
-        inputs: see `collect_inputs`.
-        out_dir: made if it is missing; each file appears in it only when it is complete.
-        from_hr: the inputs are HR images, from which the LR images are made first (`upscale_hr`).
-        replace: write over any image that is in `out_dir` under the name of a result; else only over one made here.
-        progress: called during and after each image.
-
-    Returns:
-        The written files, in the order of the inputs.
-
-    Raises:
-        InputError: as `collect_inputs`; an image cannot be read or is too small; a result would overwrite its input or
-            someone else's image.
-    """
-    images = collect_inputs(inputs, from_hr)
-    targets = {stem: Path(out_dir) / f"{stem}.png" for stem in images}
-    for stem, source in images.items():
-        if targets[stem].resolve() == source.resolve():
-            raise InputError(f"{source}: the result would overwrite it; choose another output folder")
-        if not replace and targets[stem].exists() and not made_here(targets[stem]):
-            raise InputError(f"{targets[stem]}: was not made here and is not replaced; choose another output folder")
-    for number, (stem, source) in enumerate(images.items()):
-        image = read_rgb(source)
-        with naming(source):
-            if from_hr:
-                result = upscale_hr(model, image, tile=tile, overlap=overlap)
-            else:
-                report = _tile_report(progress, number, len(images), stem)
-                result = upscale_image(model, image, tile=tile, overlap=overlap, on_tile=report)
-        write_png(targets[stem], result)
-        progress(number + 1, len(images), stem)
-    return list(targets.values())
 
 
 @dataclass(frozen=True)
@@ -231,7 +172,3 @@ def _pieces(length: int, tile: int, overlap: int) -> list[_Piece]:
         _Piece(max(first - overlap, 0), first, last, min(last + overlap, length))
         for first, last in itertools.pairwise(cuts)
     ]
-
-
-def _tile_report(progress: Progress, number: int, total: int, stem: str) -> TileProgress:
-    return lambda fraction: progress(number + fraction, total, stem)

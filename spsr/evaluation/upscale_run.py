@@ -12,7 +12,8 @@ from spsr.data.benchmark import prepared_benchmarks
 from spsr.data.hashing import known_hash
 from spsr.errors import InputError
 from spsr.evaluation.probability_maps import upscale_with_maps
-from spsr.evaluation.upscale import Upscaler, upscale_files
+from spsr.evaluation.upscale import Upscaler
+from spsr.evaluation.upscale_files import upscale_files
 from spsr.evaluation.upscaled import write_upscaled
 from spsr.models.device import chosen
 from spsr.progress import Progress, silent

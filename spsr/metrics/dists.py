@@ -32,14 +32,15 @@ class Dists:
     Args:
         backbone: VGG16's ImageNet weights, a safetensors file with torchvision's names.
         heads: the authors' `weights.pt`, with `alpha` and `beta`.
+        device: where it is computed.
 
     Raises:
         InputError: a file is missing, unreadable or of something else.
     """
 
-    def __init__(self, backbone: Path | str, heads: Path | str) -> None:
+    def __init__(self, backbone: Path | str, heads: Path | str, device: torch.device | str = "cpu") -> None:
         with naming(backbone):
-            self._features = read_safetensors(Path(backbone))[0]
+            features = read_safetensors(Path(backbone))[0]
         with naming(heads):
             loaded = read_torch(Path(heads))
             try:
@@ -48,7 +49,9 @@ class Dists:
                 raise InputError("holds no `alpha` and `beta` of DISTS; fetch it with `spsr fetch dists`") from error
             if weights.shape[1] != sum(WIDTHS):
                 raise InputError(f"holds {weights.shape[1]} weights where DISTS has {sum(WIDTHS)}; fetch it again")
-        self._weights = (weights / weights.sum()).split(WIDTHS, dim=1)
+        self._device = device
+        self._features = {name: value.to(device) for name, value in features.items()}
+        self._weights = (weights / weights.sum()).to(device).split(WIDTHS, dim=1)
 
     def __call__(self, sr: NDArray[np.uint8], hr: NDArray[np.uint8]) -> float:
         """DISTS of two whole uint8 H×W×3 RGB images of one size; they are neither shaved nor resized.
@@ -57,13 +60,13 @@ class Dists:
             InputError: the images are not uint8 H×W×3 of one size.
         """
         check_pair(sr, hr, smallest=16)
-        images = torch.stack([channels_first(sr), channels_first(hr)]).float() / 255
+        images = torch.stack([channels_first(sr), channels_first(hr)]).to(self._device).float() / 255
         return float(self.distance(images[:1], images[1:]))
 
     @torch.inference_mode()
     def distance(self, first: Tensor, second: Tensor) -> Tensor:
         """DISTS of two batches `N x 3 x H x W` in [0, 1], one number a pair."""
-        similarity = torch.zeros(len(first))
+        similarity = torch.zeros(len(first), device=first.device)
         for (alpha, beta), x, y in zip(self._weights, self._compared(first), self._compared(second), strict=True):
             x_mean, y_mean = x.mean((2, 3)), y.mean((2, 3))
             x_variance, y_variance = x.var((2, 3), correction=0), y.var((2, 3), correction=0)
@@ -74,7 +77,7 @@ class Dists:
         return 1 - similarity
 
     def _compared(self, images: Tensor) -> list[Tensor]:
-        x = (images - MEAN) / DEVIATION
+        x = (images - MEAN.to(images.device)) / DEVIATION.to(images.device)
         found = [images]
         for number, stage in enumerate(STAGES):
             x = _l2_pool(x) if number else x
@@ -87,7 +90,7 @@ class Dists:
 
 def _l2_pool(x: Tensor) -> Tensor:
     """The root of the squares' mean under a 3×3 Hann window, at every second pixel."""
-    window = torch.hann_window(5, periodic=False)[1:-1]
+    window = torch.hann_window(5, periodic=False, device=x.device)[1:-1]
     kernel = torch.outer(window, window) / window.sum() ** 2
     channels = x.shape[1]
     smoothed = functional.conv2d(x**2, kernel.expand(channels, 1, 3, 3), stride=2, padding=1, groups=channels)

@@ -38,16 +38,18 @@ class Lpips:
         net: `alex` (the paper's), `vgg` or `squeeze`.
         backbone: the network's ImageNet weights, a safetensors file with torchvision's names
             (`features.0.weight`, …), such as `spsr.data.weights.path(WEIGHTS[net])`.
+        device: where it is computed.
 
     Raises:
         InputError: the network is not known, or the file is missing, unreadable or of another network.
     """
 
-    def __init__(self, net: Network, backbone: Path | str) -> None:
+    def __init__(self, net: Network, backbone: Path | str, device: torch.device | str = "cpu") -> None:
         if net not in WEIGHTS:
             raise InputError(f"lpips: {net!r} is not a network of LPIPS; use one of {', '.join(WEIGHTS)}")
         self.net = net
-        self._distance = _assemble(net, Path(backbone))
+        self._device = device
+        self._distance = _assemble(net, Path(backbone)).to(device)
 
     def __call__(self, sr: RGB, hr: RGB | Features) -> float:
         """LPIPS of two whole uint8 H×W×3 RGB images of one size; they are not shaved.
@@ -72,7 +74,7 @@ class Lpips:
         with torch.inference_mode():
             layers = self._layers(sr, hr)
             full = [interpolate(layer, sr.shape[:2], mode="bilinear", align_corners=False) for layer in layers]
-            return _mean_of(layers), torch.stack(full).sum(dim=0)[0, 0].numpy()
+            return _mean_of(layers), torch.stack(full).sum(dim=0)[0, 0].cpu().numpy()
 
     def features(self, image: RGB) -> Features:
         """What is compared of an image: each layer's features 1×C×h×w, of unit length at every place.
@@ -88,7 +90,7 @@ class Lpips:
                 f"on a side; use larger images or leave LPIPS out"
             )
         with torch.inference_mode():
-            layers = self._distance.net(self._distance.scaling_layer(_signed(image)))
+            layers = self._distance.net(self._distance.scaling_layer(_signed(image).to(self._device)))
             return tuple(lpips.normalize_tensor(layer) for layer in layers)
 
     def _layers(self, sr: RGB, hr: RGB | Features) -> list[torch.Tensor]:

@@ -23,7 +23,7 @@ from spsr.data.benchmark import prepare_benchmark
 from spsr.data.image_sets import ImageSet
 from spsr.data.pack import open_pack
 from spsr.errors import InputError
-from spsr.evaluation.upscale import upscale_files
+from spsr.evaluation.upscale_files import upscale_files
 from spsr.files import atomic_path, check_outputs, new_folder, write_text
 from spsr.reporting.figures.catalogue import draw_asked
 from spsr.reporting.report.page import make_report
