@@ -67,6 +67,8 @@ localrules:
 rule all:
     default_target: True
     input:
+        pipeline.all_images,
+        pipeline.all_scores,
         pipeline.tables,
         rules.figures.output,
         rules.report.output,

@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 
 from spsr.config import load
-from spsr.images import read_rgb
+from spsr.data.hashing import file_hash
+from spsr.evaluation.measurement import read_measurement
+from spsr.images import image_index, read_rgb
 from spsr.metrics import METRICS
 from spsr.pipeline import Pipeline
 
@@ -107,6 +109,15 @@ def test_mlflow_holds_every_run_with_its_curve_and_scores():
         run = runs[f"{name}-seed0"]
         assert np.isfinite(run.data.metrics["Set5/lpips"])
         assert any(len(client.get_metric_history(run.info.run_id, key)) > 1 for key in run.data.metrics)
+
+
+def test_the_images_of_every_run_are_those_that_were_scored():
+    for method in PIPELINE.methods:
+        for dataset in PIPELINE.benchmarks:
+            measurement = read_measurement(CONFIG.layout.scores(method, 0, dataset))
+            assert measurement is not None
+            images = image_index(CONFIG.images(method, 0, dataset))
+            assert {name: file_hash(file) for name, file in images.items()} == measurement.results
 
 
 def test_the_report_of_snakemake_itself_holds_tables_figures_and_captions(tmp_path: Path):

@@ -1,6 +1,8 @@
 """Upscaling and scoring of runs: apart, together, gone on with, and verified."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,10 +19,13 @@ from spsr.errors import InputError
 from spsr.evaluation import score
 from spsr.evaluation.evaluate import evaluate
 from spsr.evaluation.measurement import measurement_file, read_measurement
+from spsr.files import write_text
 from spsr.images import write_png
 from spsr.models import build, to_checkpoint
 from spsr.pipeline import Pipeline
+from spsr.reporting.figures.captions import CAPTIONS
 
+NOW = 1_700_000_000
 CODE = "def brightness(sr, hr):\n    return float(sr.mean() - hr.mean())\n"
 
 
@@ -188,10 +193,22 @@ def test_foreign_images_are_scored_where_they_lie_and_nothing_is_made_for_them(c
     assert read_measurement(theirs.layout.scores("theirs", 0, "Set5")).results.keys() == {"im_000", "im_001"}
 
 
-def test_scores_that_were_deleted_are_made_again_by_the_workflow(config: Config):
-    evaluate(config, ["rrdb"], 0)
-    target = config.layout.scores("rrdb", 0, "Set5")
-    target.unlink()
-    shown = snakemake("-n", f"--configfile={config.path}", str(target), cwd=Path())
-    assert shown.returncode == 0, shown.stderr
-    assert "score" in shown.stdout + shown.stderr
+def test_scores_and_images_that_were_deleted_are_made_again_by_the_workflow(config: Config):
+    bicubic = toy_config(Path(), only=[], figures=[], tables=["table1"], probe=None)
+    pipeline, layout = Pipeline(bicubic), bicubic.layout
+    figures = [layout.figures / f"{name}.png" for name in CAPTIONS]
+    last = [*pipeline.tables, *figures, layout.report, layout.root / "mlflow" / "imported"]
+    for moment, file in enumerate([*pipeline.all_images, *pipeline.all_scores, *last]):
+        write_text(file, "made before")
+        os.utime(file, (NOW + moment, NOW + moment))
+    for file in (weights.stored("alexnet"), *map(layout.passport, BENCHMARKS)):
+        os.utime(file, (NOW, NOW))
+    shown = snakemake("-n", f"--configfile={bicubic.path}", cwd=Path())
+    assert "Nothing to be done" in shown.stderr, shown.stderr
+    for folder, rule in (
+        (layout.scores("bicubic", 0, "Set5").parent, "score"),
+        (layout.images("bicubic", 0, "Set5"), "upscale"),
+    ):
+        shutil.rmtree(folder)
+        shown = snakemake("-n", f"--configfile={bicubic.path}", cwd=Path())
+        assert f" {rule} " in shown.stderr, shown.stderr

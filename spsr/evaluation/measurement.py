@@ -93,9 +93,9 @@ def write_scores(path: Path, frame: pd.DataFrame, **measured: Any) -> None:
 def earlier_measurement(scores: Path) -> Measurement | None:
     """What was measured before, whether its file of scores is there or not; none if it is damaged."""
     try:
-        measurement = Measurement.model_validate_json(measurement_file(scores).read_bytes())
+        measurement = read_json(measurement_file(scores), _MEASUREMENT, "score the images again")
         return measurement if _hash_of(measurement.frame) == measurement.scores else None
-    except (OSError, ValueError):
+    except (InputError, ValueError):
         return None
 
 

@@ -204,6 +204,17 @@ class Pipeline:
         return [f for name in self.methods for seed in self.config.seeds(name) for f in self.scores(name, seed)]
 
     @property
+    def all_images(self) -> list[Path]:
+        """Records of the images of every run; a foreign method's are its own."""
+        return [
+            self.config.layout.upscaled(name, seed, dataset)
+            for name in self.methods
+            if self.config.method(name).images is None
+            for seed in self.config.seeds(name)
+            for dataset in self.benchmarks
+        ]
+
+    @property
     def models(self) -> list[Path]:
         """Weights that are trained here, of extractors and methods."""
         return [self.config.layout.model(name, seed) for name in self.trainings for seed in self.config.seeds(name)]

@@ -15,7 +15,8 @@ from spsr.config.strict import Strict
 from spsr.config.yaml_source import Source
 from spsr.data import weights
 from spsr.data.hashing import file_hash, known_hash
-from spsr.files import write_text
+from spsr.errors import InputError
+from spsr.files import read_json, write_text
 from spsr.reporting.figures.gradients import METHOD
 
 _PACKAGE = Path(__file__).parents[2]
@@ -46,8 +47,8 @@ _RECORD = TypeAdapter(dict[str, Drawn])
 def read_drawn(folder: Path) -> dict[str, Drawn]:
     """What the record of a folder of figures says of each; nothing if there is none, or it is damaged."""
     try:
-        return _RECORD.validate_json((folder / "drawn.json").read_bytes())
-    except (OSError, ValueError):
+        return read_json(folder / "drawn.json", _RECORD, "draw the figures again")
+    except InputError:
         return {}
 
 
