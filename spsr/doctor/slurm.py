@@ -37,7 +37,7 @@ def check_slurm(site: Site, shared: Path) -> Iterator[Finding]:
     if lacking:
         yield Finding("Slurm", f"no {', '.join(lacking)} on PATH", "log in to a submitting node or load its module")
         return
-    settings = _settings()
+    settings = controller_settings()
     if not settings:
         yield Finding("Slurm", "the controller does not answer", "try `scontrol ping`; ask the cluster's support")
         return
@@ -66,7 +66,8 @@ def _run(*command: str, timeout: float = 30) -> str:
         return ""
 
 
-def _settings() -> dict[str, str]:
+def controller_settings() -> dict[str, str]:
+    """How the cluster is set up, by Slurm's names; empty where no Slurm answers."""
     pairs = (line.split("=", 1) for line in _run("scontrol", "show", "config").splitlines() if "=" in line)
     return {key.strip(): value.strip() for key, value in pairs}
 

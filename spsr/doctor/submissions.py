@@ -5,7 +5,6 @@ A single submission that is refused stops Snakemake, with jobs left running.
 
 import json
 import shlex
-import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -14,7 +13,7 @@ from pathlib import Path
 
 from spsr.config import Config
 from spsr.doctor.finding import Finding
-from spsr.doctor.slurm import SITE
+from spsr.doctor.slurm import SITE, controller_settings
 
 _REMEDIES = {
     "partition": "set `partition` or `gpu_partition`",
@@ -26,13 +25,13 @@ _REMEDIES = {
 }
 """What to do, by a word of Slurm's."""
 
-_PASSING = ("busy", "down", "contact")
+_PASSING = ("busy", "down")
 """Words of reasons that are gone later."""
 
 
 def check_submissions(config: Config) -> Iterator[Finding]:
-    """A line for each request that Slurm refuses, or one for all."""
-    if shutil.which("sbatch") is None:
+    """A line for each request that Slurm refuses, or one for all; nothing where no Slurm answers."""
+    if not controller_settings():
         return
     if not Path("Snakefile").is_file():
         yield Finding("requests", "no Snakefile here", "run it in the repository's root to try them", fatal=False)
