@@ -95,7 +95,7 @@ def fill_run(config: Config, method: str, seed: int) -> None:
     """The files that a training leaves."""
     folder = config.layout.run(method, seed).path
     settings = config.training_settings(method, seed).model_dump(mode="json")
-    write_text(folder / "run.yaml", yaml.safe_dump({"settings": settings}))
+    write_text(folder / "run.yaml", yaml.safe_dump({"settings": settings, "inputs": {}, "versions": {}}))
     terms = {term.name: 0.1 for term in config.method(method).losses.terms()}
     lines = [json.dumps({"step": 100 * i, "lr": 1e-4, "losses": terms}) for i in range(1, LINES + 1)]
     write_text(folder / "events.jsonl", "\n".join(lines) + "\n")

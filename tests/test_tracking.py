@@ -312,7 +312,7 @@ def test_a_checkout_may_be_moved_with_its_store(toy: Config, tmp_path: Path, mon
 def test_a_run_says_which_images_it_was_trained_and_scored_on(toy: Config) -> None:
     write_text(toy.layout.passport("Set14"), PASSPORT)
     record = toy.layout.run("rrdb", 0).record
-    write_text(record, record.read_text() + f"inputs: {{training images: {'a' * 64}}}\n")
+    write_text(record, record.read_text().replace("inputs: {}", f"inputs: {{training images: {'a' * 64}}}"))
     tracking.track(toy)
     inputs = {each.dataset.name: each for each in runs(toy)["rrdb-seed0"].inputs.dataset_inputs}
     assert {name: each.tags[0].value for name, each in inputs.items()} == {
