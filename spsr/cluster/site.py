@@ -4,13 +4,12 @@ import os
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import Field, model_validator
 
 from spsr.config.config import CONFIGS
 from spsr.config.strict import Strict, suggestion, validate
-from spsr.config.yaml_source import Source
-from spsr.errors import InputError
+from spsr.config.yaml_source import Source, value_of
+from spsr.errors import InputError, naming
 
 FILE = "SPSR_SITE"
 PREFIX = "SPSR_SITE_"
@@ -100,7 +99,8 @@ def _from_environment(source: Source, given: dict[str, Any]) -> dict[str, Any]:
             raise InputError(f"{variable}: there is no such setting of the site{suggestion(key, Site.model_fields)}")
         text = os.environ[variable]
         is_number = Site.model_fields[key].annotation in (int, float, int | None, float | None)
-        value = (yaml.safe_load(text) if is_number else text) if text else None
+        with naming(variable):
+            value = (value_of(text) if is_number else text) if text else None
         try:
             validate(Site, given | changed | {key: value}, source)
         except InputError as error:

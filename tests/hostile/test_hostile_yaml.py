@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from spsr.cluster.site import load_site
 from spsr.config.yaml_source import MOST_BYTES, Source
 from spsr.errors import InputError
 
@@ -82,3 +83,10 @@ def test_a_place_that_holds_no_file_is_one_line(place: str, tmp_path: Path, monk
     (tmp_path / "preset.yaml").write_text("a: 1\n")
     with pytest.raises(InputError, match="cannot be read"):
         Source(Path(place))
+
+
+@pytest.mark.parametrize("value", ["[", "{", "!!int x", "&a [*a]", "9" * 5000, "\x1b[2J", "1: 2: 3"])
+def test_a_setting_of_the_site_that_is_no_value_is_one_line(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPSR_SITE_NODES", value)
+    with pytest.raises(InputError, match=r"^SPSR_SITE_NODES"):
+        load_site()
