@@ -11,7 +11,9 @@ def silent(done: float, total: float, current: str) -> None:
 
 
 def duration(seconds: float) -> str:
-    """`45 s`, `12 min`, `8.5 h` or `3.2 days`."""
+    """`< 1 s`, `45 s`, `12 min`, `8.5 h` or `3.2 days`."""
+    if 0 < seconds < 0.5:
+        return "< 1 s"
     for limit, unit, text in ((90, 1, "{:.0f} s"), (5400, 60, "{:.0f} min"), (48 * 3600, 3600, "{:.1f} h")):
         if seconds < limit:
             return text.format(seconds / unit)

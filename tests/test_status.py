@@ -181,7 +181,8 @@ def test_places_say_what_is_there(config: Config):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(45, "45 s"), (720, "12 min"), (30600, "8.5 h"), (3.2 * 86400, "3.2 days")]
+    ("seconds", "text"),
+    [(0, "0 s"), (0.3, "< 1 s"), (45, "45 s"), (720, "12 min"), (30600, "8.5 h"), (3.2 * 86400, "3.2 days")],
 )
 def test_durations_are_short(seconds: float, text: str):
     assert duration(seconds) == text

@@ -100,13 +100,17 @@ def _assumed(config: Config, jobs: Sequence[Job]) -> tuple[float, str]:
     (other,) = ASSUMED_TFLOPS.keys() - {precision}
     cost = hours(sum(job.flops for job in jobs), ASSUMED_TFLOPS[other])
     return ASSUMED_TFLOPS[precision], (
-        f"assumed for {precision} on an H200; {other}: {cost:.3g} GPU-hours at {ASSUMED_TFLOPS[other]:.3g}; "
+        f"assumed for {precision} on an H200; {other}: {_gpu_time(cost)} at {ASSUMED_TFLOPS[other]:.3g}; "
         "measure it with --probe or give --rate"
     )
 
 
 def _measured(config: Config, job: Job) -> float:
     return sustained_tflops(config, job.name, set_up(config.preset.compute, 0), 60)
+
+
+def _gpu_time(hours: float) -> str:
+    return f"{hours:.3g} GPU-hours" if hours >= 0.1 else f"{duration(3600 * hours)} of a GPU"
 
 
 def _flops(flops: float) -> str:
@@ -157,7 +161,7 @@ def _show(
     data = as_data(jobs, timeline, gpus, rate)
     chain = " → ".join(name for name, _ in timeline.critical)
     console.print(
-        f"{len(jobs)} trainings, {_flops(data['flops'])}, {data['device_hours']:.3g} GPU-hours at "
+        f"{len(jobs)} trainings, {_flops(data['flops'])}, {_gpu_time(data['device_hours'])} at "
         f"{rate:.3g} TFLOP/s ({source})\n"
         f"on {gpus} GPU{'s' * (gpus > 1)}: {duration(3600 * timeline.hours)}; critical path: {chain}\n"
         f"disk: {_bytes(data['disk'])} when finished, and up to {_bytes(data['disk_while_running'])} of checkpoints\n"
