@@ -135,6 +135,11 @@ def test_trainings_by_hand_and_trials_are_shown_and_counted_apart(config: Config
     assert "2 more by hand" in summary(runs)
 
 
+def test_an_extractor_with_random_weights_is_made_by_the_workflow_and_no_training(config: Config):
+    write_run(config, "nse_random", step=0, rates=[], age=0)
+    assert "nse_random" not in {run.name for run in read_all(Pipeline(config))}
+
+
 def test_damaged_files_are_named_and_hide_nothing_else(
     config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

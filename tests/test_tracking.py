@@ -6,9 +6,11 @@ import shutil
 import socket
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from mlflow import MlflowClient
 from synthetic import PASSPORT, made_up_scores, toy_config, write_results
 
 from spsr.config import CONFIGS, Config
@@ -334,6 +336,27 @@ def test_a_sample_image_is_logged_once_also_when_the_run_is_completed_later(toy:
         "Images~BSD100 im_000",
         "Images~General100 im_000",
     ]
+
+
+def test_an_import_that_is_killed_among_its_images_leaves_none_twice(
+    toy: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_tag = MlflowClient.set_tag
+
+    def killed(client: MlflowClient, run_id: str, key: str, *args: Any, **options: Any) -> None:
+        if key == "spsr.samples":
+            raise KeyboardInterrupt
+        set_tag(client, run_id, key, *args, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(MlflowClient, "set_tag", killed)
+        with pytest.raises(KeyboardInterrupt):
+            tracking.track(toy)
+    tracking.track(toy)
+    folder = experiment.database(toy).parent / "artifacts"
+    for run in runs(toy).values():
+        images = [path.name.split("+")[0] for path in (folder / run.info.run_id / "artifacts/images").glob("*.png")]
+        assert len(images) == len(set(images))
 
 
 def test_a_long_curve_is_thinned_evenly_and_a_longer_one_keeps_none_that_a_shorter_lost() -> None:

@@ -63,16 +63,17 @@ class RunStatus:
 def read_all(pipeline: Pipeline) -> list[RunStatus]:
     """Every training of a preset: those of the workflow, then those that were begun by hand, and those of trials."""
     config = pipeline.config
-    names = [name for name in pipeline.pretrained if config.extractor(name).task is not None]
-    planned = [(name, seed) for name in (*names, *pipeline.judges, *pipeline.trained) for seed in config.seeds(name)]
+    made = [(name, seed) for name in pipeline.trainings for seed in config.seeds(name)]
     runs = []
-    for name, seed in planned:
+    for name, seed in made:
+        if name in config.extractors and config.extractor(name).task is None:
+            continue
         scores = pipeline.scores(name, seed) if name in pipeline.trained else []
         runs.append(read_status(config, name, seed, scores=scores))
     for folder in sorted(config.layout.own.glob("trials/*/runs/*/seed*")):
         runs += _by_hand(config, folder, folder.parents[2].name)
     for folder in sorted(config.layout.own.glob("runs/*/seed*")):
-        if _SEED.fullmatch(folder.name) and (folder.parent.name, int(folder.name[4:])) not in planned:
+        if _SEED.fullmatch(folder.name) and (folder.parent.name, int(folder.name[4:])) not in made:
             runs += _by_hand(config, folder, "")
     return runs
 
