@@ -33,6 +33,11 @@ pytestmark = [
 ]
 
 
+def rule_of(job: str) -> str:
+    """The rule of a submitted job: `train` of `train/rrdb`, `score` of `score.table3/0`."""
+    return re.split("[./]", job)[0]
+
+
 def write_preset(folder: Path) -> None:
     """The quick preset's Table 3 with smaller networks and images."""
     preset = Source(CONFIGS / "quick.yaml").data
@@ -257,16 +262,15 @@ def test_no_finished_job_ran_twice(outcome: Outcome):
 def test_gpu_jobs_run_on_gpu_nodes_and_only_they_have_gpus(outcome: Outcome, cluster: Cluster):
     for number, job in outcome.submitted:
         shown = cluster.call("scontrol", "show", "job", "-d", number)
-        wants_gpu = job.split("/")[0] in GPU_RULES
+        wants_gpu = rule_of(job) in GPU_RULES
         nodes = set(re.findall(r"\bNodeList=(\w+)", shown)) - {"null"}
         assert nodes <= set(GPU_NODES if wants_gpu else CPU_NODES), job
         assert ("gpu:" in shown) == wants_gpu, job
 
 
 def test_short_cpu_jobs_are_submitted_together(outcome: Outcome):
-    kinds = [job.split("/")[0] for _, job in outcome.submitted]
-    others = [kind for kind in kinds if kind not in GPU_RULES]
-    assert (len(others), others[1]) == (3, "score.table3")
+    others = [rule for rule in (rule_of(job) for _, job in outcome.submitted) if rule not in GPU_RULES]
+    assert (len(others), others[1]) == (3, "score")
 
 
 def test_table_is_complete_and_its_cost_on_record(outcome: Outcome, record_property):
@@ -299,7 +303,7 @@ def test_two_trainings_share_a_gpu(cluster: Cluster, folder: Path, undisturbed: 
     root = checkout(folder / "shared")
     workflow, log = submit(cluster, folder, root, model("rrdb"), model(STOPPED), "--configfile=preset.yaml")
     assert workflow.wait(600) == 0, log.read_text()
-    numbers = [number for number, job in SUBMITTED.findall(log.read_text()) if job.split("/")[0] in GPU_RULES]
+    numbers = [number for number, job in SUBMITTED.findall(log.read_text()) if rule_of(job) in GPU_RULES]
     shown = [cluster.call("scontrol", "show", "job", "-d", number) for number in numbers]
     assert len(shown) == 2
     assert all("TresPerNode=gres:shard:1" in each for each in shown)
