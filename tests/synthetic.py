@@ -110,6 +110,13 @@ def photograph(index: int, side: int = 96) -> np.ndarray:
     return (255 * np.clip(rgb, 0, 1)).astype(np.uint8)
 
 
+def write_benchmarks(config: Config, images: int = 1) -> None:
+    """Prepared benchmarks that an evaluation takes."""
+    write_images(config, (), images)
+    for dataset in config.preset.data.benchmarks:
+        config.layout.passport(dataset).write_text(PASSPORT)
+
+
 def write_images(config: Config, methods: tuple[str, ...], images: int = 1) -> None:
     """Prepared benchmarks, and results that are the originals with a little noise."""
     from spsr.evaluation.lpips_map import write_map

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from random_weights import write_alexnet
-from synthetic import BENCHMARKS, PASSPORT, photograph, toy_config, write_images
+from synthetic import BENCHMARKS, PASSPORT, photograph, toy_config, write_benchmarks
 from test_pipeline import snakemake
 from torch import nn
 
@@ -35,9 +35,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Config:
     monkeypatch.chdir(tmp_path)
     write_alexnet(weights.stored("alexnet"))
     config = toy_config(tmp_path)
-    write_images(config, (), images=2)
-    for dataset in BENCHMARKS:
-        config.layout.passport(dataset).write_text(PASSPORT)
+    write_benchmarks(config, images=2)
     for name in ("esrgan", "rrdb"):
         config.layout.model(name, 0).parent.mkdir(parents=True)
         to_checkpoint(build("rrdb", features=4, blocks=1, growth=4), config.layout.model(name, 0))

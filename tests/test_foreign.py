@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from random_weights import write_alexnet
-from synthetic import BENCHMARKS, PASSPORT, photograph, toy_config, write_images
+from synthetic import BENCHMARKS, photograph, toy_config, write_benchmarks
 
 from spsr import cli
 from spsr.config import Config
@@ -31,9 +31,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     write_alexnet(weights.stored("alexnet"))
     config = toy_config(tmp_path)
-    write_images(config, ())
-    for dataset in BENCHMARKS:
-        config.layout.passport(dataset).write_text(PASSPORT)
+    write_benchmarks(config)
     return tmp_path
 
 

@@ -9,7 +9,7 @@ import torch
 import yaml
 from random_weights import write_alexnet
 from safetensors.torch import save_file
-from synthetic import BENCHMARKS, PASSPORT, photograph, toy_config, write_images, write_scores
+from synthetic import BENCHMARKS, photograph, toy_config, write_benchmarks, write_scores
 from typer.testing import CliRunner
 
 from spsr.cli import app
@@ -75,9 +75,8 @@ def with_own_metric(place: Path, **changes: object) -> Config:
 def test_a_metric_of_ones_own_reaches_scores_tables_and_report(place: Path) -> None:
     write_alexnet(weights.stored("alexnet"))
     config = with_own_metric(place)
-    write_images(config, ())
+    write_benchmarks(config)
     for number, dataset in enumerate(sorted(BENCHMARKS)):
-        config.layout.passport(dataset).write_text(PASSPORT)
         original = photograph(list(config.preset.data.benchmarks).index(dataset))
         write_png(Path("their_images") / dataset / "im_000.png", original - np.minimum(original, number + 1))
     evaluate(config, ["theirs"], 0)

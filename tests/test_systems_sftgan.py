@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_weights import write_alexnet
-from synthetic import PASSPORT, photograph, toy_config, write_images
+from synthetic import photograph, toy_config, write_benchmarks
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
@@ -296,9 +296,7 @@ def test_evaluation_takes_the_folder_that_the_preset_names(tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     write_alexnet(weights.stored("alexnet"))
     config = toy(tmp_path, probability_maps={"sftgan": "maps"})
-    write_images(config, ())
-    for dataset in config.preset.data.benchmarks:
-        config.layout.passport(dataset).write_text(PASSPORT)
+    write_benchmarks(config)
     config.layout.model("sftgan", 0).parent.mkdir(parents=True)
     to_checkpoint(build("sftgan", **SMALL), config.layout.model("sftgan", 0))
     with pytest.raises(InputError, match=r"maps/\w+: no such folder"):
