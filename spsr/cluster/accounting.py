@@ -1,18 +1,22 @@
-"""Whether a cluster keeps a record of what its jobs used."""
+"""What a cluster's controller says of itself, and whether it keeps a record of what jobs used."""
 
-import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 
 
-def has_accounting() -> bool:
-    """Whether `sacct` has something to tell; False where there is no Slurm, or none that answers."""
-    if shutil.which("sacct") is None or shutil.which("scontrol") is None:
-        return False
+def controller_settings() -> dict[str, str]:
+    """How the cluster is set up, by Slurm's names; empty where no Slurm answers."""
+    asked = ["scontrol", "show", "config"]
     try:
-        shown = subprocess.run(["scontrol", "show", "config"], capture_output=True, text=True, timeout=30, check=False)
-    except subprocess.TimeoutExpired:
-        return False
-    return (
-        re.search(r"^AccountingStorageType\s*=\s*accounting_storage/(?!none)", shown.stdout, re.MULTILINE) is not None
-    )
+        shown = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    pairs = (line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    return {key.strip(): value.strip() for key, value in pairs}
+
+
+def has_accounting(settings: Mapping[str, str]) -> bool:
+    """Whether `sacct` has something to tell on a cluster with these `controller_settings`."""
+    storage = settings.get("AccountingStorageType", "").removeprefix("accounting_storage/")
+    return storage not in ("", "none") and shutil.which("sacct") is not None

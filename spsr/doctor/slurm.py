@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from spsr.cluster.accounting import has_accounting
+from spsr.cluster.accounting import controller_settings, has_accounting
 from spsr.cluster.site import Site
 from spsr.cluster.slot import minutes_left
 from spsr.doctor.finding import Finding
@@ -64,12 +64,6 @@ def _run(*command: str, timeout: float = 30) -> str:
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return ""
-
-
-def controller_settings() -> dict[str, str]:
-    """How the cluster is set up, by Slurm's names; empty where no Slurm answers."""
-    pairs = (line.split("=", 1) for line in _run("scontrol", "show", "config").splitlines() if "=" in line)
-    return {key.strip(): value.strip() for key, value in pairs}
 
 
 def _partitions() -> dict[str, dict[str, str]]:
@@ -146,7 +140,7 @@ def _limits(site: Site, partition: str, settings: dict[str, str]) -> Iterator[Fi
     else:
         yield Finding("preemption", {"OFF": "none", "REQUEUE": "requeues"}.get(mode, mode.lower()))
     age = int((re.match(r"\d+", settings.get("MinJobAge", "")) or ["300"])[0])
-    accounting = has_accounting()
+    accounting = has_accounting(settings)
     if age < 60 and not accounting:
         remedy = "ask for MinJobAge of 300 or for sacct; finished jobs are forgotten before they are seen"
         yield Finding("job records", f"kept for {age} s, and there is no sacct", remedy)

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from spsr.cluster.accounting import controller_settings
 from spsr.config import Config
 from spsr.doctor.finding import Finding
-from spsr.doctor.slurm import SITE, controller_settings
+from spsr.doctor.slurm import SITE
 
 _REMEDIES = {
     "partition": "set `partition` or `gpu_partition`",
