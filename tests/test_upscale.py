@@ -15,9 +15,9 @@ from torch import nn
 from spsr import models
 from spsr.errors import InputError
 from spsr.evaluation.split import split_at_upsampling
-from spsr.evaluation.upscale import BLOCK, TILE, tile_for, upscale_hr, upscale_image
+from spsr.evaluation.upscale import BLOCK, TILE, Upscaler, tile_for, upscale_image
 from spsr.evaluation.upscale_files import collect_inputs, upscale_files
-from spsr.images import bicubic, degrade, read_rgb, write_png
+from spsr.images import RGB, bicubic, degrade, read_rgb, write_png
 from spsr.resize import imresize, to_uint8
 
 
@@ -197,11 +197,17 @@ def test_tiles_are_what_the_gpus_free_memory_holds(free: int, tile: int, monkeyp
     assert tile_for(SmallNetwork()) == tile_for("bicubic") == TILE
 
 
-def test_from_hr_gives_networks_the_rounded_lr_and_bicubic_the_unrounded(network: SmallNetwork) -> None:
+def test_from_hr_gives_networks_the_rounded_lr_and_bicubic_the_unrounded(network: SmallNetwork, tmp_path: Path) -> None:
     hr = noise(42, 39)
-    np.testing.assert_array_equal(upscale_hr(network, hr), upscale_image(network, degrade(hr)))
-    np.testing.assert_array_equal(upscale_hr("bicubic", hr), bicubic(hr))
-    assert (upscale_hr("bicubic", hr) != upscale_image("bicubic", degrade(hr))).any()
+    write_png(tmp_path / "hr.png", hr)
+
+    def upscaled(model: Upscaler) -> RGB:
+        (written,) = upscale_files(model, [tmp_path / "hr.png"], tmp_path / "out", from_hr=True, replace=True)
+        return read_rgb(written)
+
+    np.testing.assert_array_equal(upscaled(network), upscale_image(network, degrade(hr)))
+    np.testing.assert_array_equal(upscaled("bicubic"), bicubic(hr))
+    assert (upscaled("bicubic") != upscale_image("bicubic", degrade(hr))).any()
 
 
 def test_every_kind_of_image_becomes_a_png_under_its_own_name(tmp_path: Path) -> None:

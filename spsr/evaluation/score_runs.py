@@ -1,7 +1,8 @@
 """The scores of runs on every benchmark of a preset, as far as they are not known yet."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from spsr.config import Config
@@ -44,9 +45,10 @@ def score_runs(
     for done, dataset in enumerate(datasets):
         progress(done, len(datasets), dataset)
         subjects = []
+        hashed = cache(file_hash)
         for name in names:
             try:
-                subjects.append(_subject(config, name, seed, dataset, measures))
+                subjects.append(_subject(config, name, seed, dataset, measures, hashed))
             except InputError as error:
                 problems.append(error)
         tasks = [task for subject in subjects for task in subject.tasks]
@@ -99,20 +101,23 @@ class _Subject:
     tasks: Sequence[Task]
 
 
-def _subject(config: Config, name: str, seed: int, dataset: str, measures: Mapping[str, str]) -> _Subject:
+def _subject(
+    config: Config, name: str, seed: int, dataset: str, measures: Mapping[str, str], hashed: Callable[[Path], str]
+) -> _Subject:
     layout = config.layout
     benchmark, images, maps = (
         layout.benchmark(dataset),
         config.images(name, seed, dataset),
         layout.lpips_maps(name, seed, dataset),
     )
-    used = None
+    used, made = None, {}
     if config.method(name).images is None:
         remedy = f"run `spsr evaluate {name} {config.options} --seed {seed}`"
-        used = read_upscaled(layout.upscaled(name, seed, dataset), benchmark, remedy).weights
+        record = read_upscaled(layout.upscaled(name, seed, dataset), benchmark, remedy)
+        used, made = record.weights, record.images
     pairs = match_folders(images, benchmark / "HR")
-    originals = {image: file_hash(pair.hr) for image, pair in pairs.items()}
-    results = {image: file_hash(pair.sr) for image, pair in pairs.items()}
+    originals = {image: hashed(pair.hr) for image, pair in pairs.items()}
+    results = {image: made.get(pair.sr.name) or file_hash(pair.sr) for image, pair in pairs.items()}
     file = layout.scores(name, seed, dataset)
     earlier = earlier_measurement(file)
     known: dict[str, Values] = {}

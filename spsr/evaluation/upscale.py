@@ -13,7 +13,7 @@ from torch import nn
 
 from spsr.errors import InputError
 from spsr.evaluation.split import split_at_upsampling
-from spsr.images import RGB, SCALE, bicubic, degrade
+from spsr.images import RGB, SCALE
 from spsr.models.inference import inferring, super_resolve, to_input
 from spsr.resize import imresize, to_uint8
 
@@ -103,15 +103,6 @@ def tile_for(model: Upscaler) -> int:
         return TILE
     free, _ = torch.cuda.mem_get_info(parameter.device)
     return min(BLOCK, max(TILE, math.isqrt(free // 2 // BYTES_A_PIXEL)))
-
-
-def upscale_hr(model: Upscaler, hr: RGB, *, tile: int | None = None, overlap: int = OVERLAP) -> RGB:
-    """Make the LR image from uint8 `hr`, as the paper's evaluation does, and super-resolve it.
-
-    Networks are given the 8-bit LR image, bicubic interpolation the unrounded one. The result has the size of
-    `hr` cut to multiples of 4.
-    """
-    return bicubic(hr) if model == "bicubic" else upscale_image(model, degrade(hr), tile=tile, overlap=overlap)
 
 
 @dataclass(frozen=True)

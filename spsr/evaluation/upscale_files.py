@@ -58,7 +58,9 @@ def upscale_files(
         model: see `upscale_image`.
         inputs: see `collect_inputs`.
         out_dir: made if it is missing; each file appears in it only when it is complete.
-        from_hr: the inputs are HR images, from which the LR images are made first (`upscale_hr`).
+        from_hr: the inputs are HR images, from which the LR images are made first, as the paper's evaluation does:
+            networks are given the 8-bit LR image, bicubic interpolation the unrounded one. Results have the size of the
+            HR images cut to multiples of 4.
         replace: write over any image that is in `out_dir` under the name of a result; else only over one made here.
         progress: called during and after each image.
 
