@@ -2,9 +2,9 @@
 
 import json as formats
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -76,7 +76,7 @@ def plan(
             rate = _measured(config, max(jobs, key=lambda job: job.flops if job.name in config.methods else 0))
         source = "measured"
     if rate is None:
-        preset = load(configfile)
+        preset = load(configfile) if changes else config
         measured = preset if preset.preset.compute == config.preset.compute else config
         rate, source = ledger_rate(measured, every), "from the ledgers of earlier runs"
     if rate is None:
@@ -86,7 +86,7 @@ def plan(
     if json:
         print(formats.dumps(data | {"rate": source}, indent=1))
     else:
-        _show(terminal(), config, jobs, timeline, gpus, rate, source, table)
+        _show(terminal(), config, jobs, timeline, data, gpus, rate, source, table)
     if (crowded := crowding(config, load_site(), data["runs"])) is not None:
         errors.print(crowded, style="yellow", soft_wrap=True)
     if gantt is not None:
@@ -129,6 +129,7 @@ def _show(
     config: Config,
     jobs: list[Job],
     timeline: Timeline,
+    data: Mapping[str, Any],
     gpus: int,
     rate: float,
     source: str,
@@ -158,7 +159,6 @@ def _show(
             alone = schedule_jobs(own, gpus, rate).hours
             totals.add_row(name, str(len(own)), _flops(work), f"{hours(work, rate):.3g}", duration(3600 * alone))
         console.print(totals)
-    data = as_data(jobs, timeline, gpus, rate)
     chain = " → ".join(name for name, _ in timeline.critical)
     console.print(
         f"{len(jobs)} trainings, {_flops(data['flops'])}, {_gpu_time(data['device_hours'])} at "

@@ -39,7 +39,8 @@ def address(runs: str, view: str) -> str:
 
 def addresses(config: Config, port: int) -> dict[str, str]:
     """Where each saved view of a preset opens while `spsr ui` serves at `port`, that of all runs last."""
-    return {view: address(runs_page(config, port), view) for view in view_names(config)}
+    runs = runs_page(config, port)
+    return {view: address(runs, view) for view in view_names(config)}
 
 
 def save_views(client: "MlflowClient", experiment: str, config: Config, images: Sequence[str]) -> None:
