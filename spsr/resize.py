@@ -9,13 +9,15 @@ gives exact results.
 
 import math
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from spsr.errors import InputError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 Border = Literal["mirror", "replicate"]
 
@@ -69,8 +71,10 @@ def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=64)
-def _weights(length: int, scale: float, border: Border) -> csr_array:
+def _weights(length: int, scale: float, border: Border) -> "csr_array":
     """The ceil(length·scale) × length matrix that resizes one axis."""
+    from scipy.sparse import csr_array  # many commands import this module, and few resize
+
     out_length = math.ceil(length * scale)
     stretch = max(1.0, 1 / scale)
     centres = np.arange(1, out_length + 1) / scale + 0.5 * (1 - 1 / scale)
@@ -93,16 +97,16 @@ def _weights(length: int, scale: float, border: Border) -> csr_array:
     return matrix
 
 
-def _weights_of(image: NDArray[np.generic], scale: float, border: Border) -> tuple[csr_array, csr_array]:
+def _weights_of(image: NDArray[np.generic], scale: float, border: Border) -> "tuple[csr_array, csr_array]":
     return _weights(image.shape[0], scale, border), _weights(image.shape[1], scale, border)
 
 
-def _along_rows(weights: csr_array, image: NDArray[np.generic]) -> NDArray[np.float64]:
+def _along_rows(weights: "csr_array", image: NDArray[np.generic]) -> NDArray[np.float64]:
     flat = np.asarray(image, np.float64).reshape(image.shape[0], -1)
     result: NDArray[np.float64] = weights @ flat
     return result.reshape(-1, *image.shape[1:])
 
 
-def _along_columns(weights: csr_array, image: NDArray[np.generic]) -> NDArray[np.float64]:
+def _along_columns(weights: "csr_array", image: NDArray[np.generic]) -> NDArray[np.float64]:
     turned = np.ascontiguousarray(np.moveaxis(image, 1, 0))
     return np.ascontiguousarray(np.moveaxis(_along_rows(weights, turned), 0, 1))

@@ -1,7 +1,9 @@
 """What starting a command imports, and what stands in for it."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -11,7 +13,9 @@ from spsr.training.optimiser import adam
 
 def imports_no_compiler(code: str) -> None:
     check = "\nimport sys\nfound = {'torch._dynamo', 'sympy'} & set(sys.modules)\nassert not found, found"
-    result = subprocess.run([sys.executable, "-c", code + check], capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
+    run = [sys.executable, "-c", code + check]
+    result = subprocess.run(run, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
 
 
@@ -26,6 +30,42 @@ optimiser.zero_grad()
 layer(torch.ones(1, 2)).sum().backward()
 optimiser.step()
 optimiser.load_state_dict(optimiser.state_dict())
+""")
+
+
+def test_no_network_needs_the_compiler_to_be_loaded(tmp_path: Path) -> None:
+    imports_no_compiler(f"""
+from pathlib import Path
+from spsr.config.networks import NETWORKS
+from spsr.models import build, from_checkpoint
+from spsr.models.checkpoint import to_checkpoint
+for name in NETWORKS:
+    to_checkpoint(build(name), Path({str(tmp_path)!r}) / f"{{name}}.safetensors")
+    from_checkpoint(Path({str(tmp_path)!r}) / f"{{name}}.safetensors")
+""")
+
+
+def test_a_training_that_starts_from_another_imports_no_compiler(tmp_path: Path) -> None:
+    imports_no_compiler(f"""
+import sys
+from pathlib import Path
+from random_weights import with_random_weights
+from small_runs import small_schedules
+from synthetic import photograph
+from spsr import cli
+from spsr.data.image_sets import ImageSet, from_folder
+from spsr.data.pack import pack
+from spsr.images import write_png
+folder = Path({str(tmp_path)!r})
+write_png(folder / "photographs" / "one.png", photograph(0, 160))
+with with_random_weights(folder, schedules=small_schedules(iterations=1)) as config:
+    pack(ImageSet(from_folder(folder / "photographs")), config.layout.training_pack, processes=1)
+    sys.argv = ["spsr", "train", "spsr_p", "--configfile", str(config.path)]
+    try:
+        cli.main()
+    except SystemExit as ended:
+        assert not ended.code, ended.code
+    assert config.layout.model("spsr_p", 0).is_file()
 """)
 
 

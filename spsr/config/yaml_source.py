@@ -18,8 +18,8 @@ MOST_BYTES, MOST_DEPTH, MOST_VALUES = 1 << 17, 32, 10_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML in which `1e-7` is a number (YAML 1.1 wants `1.0e-7`) and a key given twice is an error."""
+class _Loader(yaml.CSafeLoader):
+    """Safe YAML in which `1e-7` is a number (YAML 1.1 wants `1.0e-7`)."""
 
 
 _Loader.add_implicit_resolver(
@@ -50,7 +50,7 @@ class Source:
         self.given: set[Place] = set()
         text = read_text(path, "name a configuration, a YAML file in UTF-8", MOST_BYTES)
         try:
-            loader = _Loader(text)
+            loader = _loader(text)
             node = loader.get_single_node()
             for number, inner in enumerate(self._note_lines(node, ())):
                 if number == MOST_VALUES:
@@ -109,9 +109,19 @@ class Source:
         return str(self.path)
 
 
+def _loader(text: str) -> _Loader:
+    """A loader of a text that is not deeper than libyaml's recursion can bear."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MOST_DEPTH:
+            raise ValueError(f"nested more than {MOST_DEPTH} levels deep")
+    return _Loader(text)
+
+
 def value_of(text: str) -> Any:
     """What a text means as a value in a file; `InputError` if it is none."""
     try:
-        return _Loader(text).get_single_data()
+        return _loader(text).get_single_data()
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{text!r} is no value of a YAML file; correct it, or put it in quotes") from error

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import correlate1d
 
 from spsr.errors import InputError
 
@@ -59,6 +58,8 @@ def shrink(channel: NDArray[np.generic], factor: int) -> NDArray[np.float64]:
 
 
 def _local_mean(channel: NDArray[np.float64]) -> NDArray[np.float64]:
+    from scipy.ndimage import correlate1d  # a training imports this module, and measures no structure
+
     edge = WINDOW // 2
     rows = correlate1d(channel, _GAUSSIAN, axis=0)[edge:-edge]
     result: NDArray[np.float64] = correlate1d(rows, _GAUSSIAN, axis=1)[:, edge:-edge]

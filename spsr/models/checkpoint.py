@@ -16,6 +16,7 @@ from spsr.models.key_layout import translate
 from spsr.models.networks import architecture, build, recognise, sizes, titles
 from spsr.models.spandrel_network import load_spandrel
 from spsr.models.srresnet_bn import read_keras
+from spsr.models.unfilled import Unfilled
 from spsr.plugins import is_reference
 from spsr.tensors import check_plain, read_safetensors, read_torch, write_safetensors
 
@@ -168,13 +169,16 @@ def _built(
     name: str, size: Mapping[str, Any], state: Mapping[str, Tensor], names: Mapping[str, str] | None = None
 ) -> nn.Module:
     """The network with the tensors `state`, under its own keys; `names` are the file's, for messages."""
-    if not is_reference(name):
+    if is_reference(name):
+        with torch.random.fork_rng(devices=[]):
+            network = build(name, **size)
+        check_fit(network, state, names)
+    else:
         _refuse_absurd(size, state)
-        with torch.device("meta"):
+        with torch.device("meta"), Unfilled():
             check_fit(build(name, **size), state, names)
-    with torch.random.fork_rng(devices=[]):
-        network = build(name, **size)
-    check_fit(network, state, names)
+        with Unfilled():
+            network = build(name, **size)
     network.load_state_dict(state, assign=True)
     return network
 

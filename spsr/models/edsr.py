@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -15,7 +16,7 @@ DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 
 def div2k_mean() -> Tensor:
     """The mean colour of DIV2K on 0..255 as `1 x 3 x 1 x 1`, which EDSR and RCAN subtract and add again."""
-    return torch.tensor(DIV2K_MEAN).view(1, 3, 1, 1) * RGB_RANGE
+    return torch.tensor(np.array(DIV2K_MEAN, np.float32) * np.float32(RGB_RANGE)).view(1, 3, 1, 1)
 
 
 class ResidualBlock(nn.Module):

@@ -20,6 +20,7 @@ from spsr.models.bicubic import enlarge
 from spsr.models.checkpoint import read_state
 from spsr.models.fit import load_strictly
 from spsr.models.outdoor_scene import OutdoorSceneSeg
+from spsr.models.unfilled import Unfilled
 from spsr.models.vgg import ImageNetNormalise
 
 CATEGORIES = ("background", "sky", "water", "grass", "mountain", "building", "plant", "animal")
@@ -120,7 +121,7 @@ def colour_rule(images: Tensor) -> Tensor:
 @lru_cache(maxsize=1)
 def _outdoor_scene() -> Provider:
     file = weights.path(MAP_WEIGHTS["outdoor_scene"])
-    with torch.random.fork_rng(devices=[]):
+    with Unfilled():
         network = OutdoorSceneSeg()
     # Files of their time do not count batches.
     counters = {key: value for key, value in network.state_dict().items() if key.endswith("num_batches_tracked")}
@@ -131,7 +132,7 @@ def _outdoor_scene() -> Provider:
 @lru_cache(maxsize=1)
 def _deeplab() -> Provider:
     file = weights.path(MAP_WEIGHTS["deeplab"])
-    with torch.random.fork_rng(devices=[]):
+    with Unfilled():
         network = import_torchvision().models.segmentation.deeplabv3_resnet50(
             weights=None, weights_backbone=None, num_classes=21, aux_loss=True
         )

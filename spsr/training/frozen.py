@@ -14,6 +14,7 @@ from spsr.data.inputs import weights_file
 from spsr.errors import InputError, naming
 from spsr.models import architecture, build, from_checkpoint
 from spsr.models.resnet import ResNet18
+from spsr.models.unfilled import Unfilled
 from spsr.models.vgg import VGG19
 from spsr.tensors import read_safetensors
 from spsr.training.process import placed
@@ -113,7 +114,7 @@ def load_extractor(config: Config, name: str) -> nn.Module:
     elif extractor.network == "vgg19":
         network = load_vgg19(file)
     else:
-        with naming(file):
+        with naming(file), Unfilled():
             network = ResNet18().load(read_safetensors(file)[0])
     return network.eval().requires_grad_(False)
 
@@ -145,6 +146,6 @@ def load_vgg19(file: Path) -> VGG19:
     Raises:
         InputError: the file is damaged or of another network.
     """
-    with naming(file):
+    with naming(file), Unfilled():
         state, _ = read_safetensors(file)
         return VGG19("caffe" if "input.weight" in state else "torchvision").load(state)

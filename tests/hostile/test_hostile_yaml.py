@@ -20,6 +20,7 @@ CASES: dict[str, bytes] = {
     "deep mappings": b"a: " + b"{b: " * 2000 + b"1" + b"}" * 2000,
     "deep block lists": b"a:\n" + b"- " * 3000 + b"1\n",
     "open brackets": b"a: " + b"[" * 2000,
+    "as many open brackets as fit": b"[" * (MOST_BYTES - 1),
     "large": b"a: " + b"x" * MOST_BYTES,
     "many values": b"a: [" + b"1," * 10_000 + b"1]",
     "an unknown alias": b"a: *b\n",
