@@ -166,6 +166,6 @@ def _show(
         f"on {gpus} GPU{'s' * (gpus > 1)}: {duration(3600 * timeline.hours)}; critical path: {chain}\n"
         f"disk: {_bytes(data['disk'])} when finished, and up to {_bytes(data['disk_while_running'])} of checkpoints\n"
         "Memory is what parameters, Adam and autograd hold. Evaluation and probes are not counted.",
-        soft_wrap=True,
+        soft_wrap=not console.is_terminal,
         highlight=False,
     )
