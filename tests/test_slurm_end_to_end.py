@@ -1,5 +1,6 @@
 """A real Slurm with fake GPUs: Table 3 comes out of cancelled, hung, crashed and requeued jobs unchanged."""
 
+import csv
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ import yaml
 from safetensors.numpy import load_file
 from slurm.cluster import CPU_NODES, GPU_NODES, SHARDS_PER_GPU, Cluster, missing
 
+from slurm import accounting
 from spsr.config import CONFIGS, load
 from spsr.config.yaml_source import Source
 
@@ -314,3 +316,21 @@ def test_two_trainings_share_a_gpu(cluster: Cluster, folder: Path, undisturbed: 
         (written,) = (root / f"results/{PRESET}/logs").glob(f"*/{name}.seed0.log")
         assert "GPU: 0\n" in written.read_text()
         assert (root / model(name)).read_bytes() == (undisturbed / model(name)).read_bytes()
+
+
+@pytest.mark.skipif(accounting.missing() is not None, reason=f"no accounting: {accounting.missing()}")
+def test_a_run_on_a_cluster_with_accounting_ends_with_what_its_jobs_used(folder: Path):
+    accounted = Cluster(folder / "accounted", accounted=True)
+    root = checkout(folder / "efficiency")
+    try:
+        accounted.start()
+        workflow, log = submit(accounted, folder, root, model("rrdb"), "--configfile=preset.yaml")
+        assert workflow.wait(600) == 0, log.read_text()
+    finally:
+        accounted.stop()
+    (report,) = (root / "results/efficiency").glob("efficiency_report_spsr_*.csv")
+    jobs = {row["RuleName"]: row for row in csv.DictReader(report.read_text().splitlines())}
+    assert set(jobs) == {"rule_prepare_prepare_training", "rule_train_start_wildcards_rrdb_0"}
+    for job in jobs.values():
+        assert float(job["TotalCPU_sec"]) > 0
+        assert 0 < float(job["MaxRSS_MB"]) < float(job["RequestedMem_MB"])

@@ -1,10 +1,10 @@
-"""A throw-away Slurm on this machine: two GPU nodes and a CPU node, without munge, systemd or accounting.
+"""A throw-away Slurm on this machine: two GPU nodes and a CPU node, without munge and systemd.
 
 It needs root and Debian's packages `slurmctld slurmd slurm-client`. Every daemon and state file lies in one folder.
 The GPUs are character devices that do nothing.
 
-    python tests/slurm/cluster.py FOLDER            start; prints the folder to put first on PATH
-    python tests/slurm/cluster.py FOLDER stop
+    cd tests; python -m slurm.cluster FOLDER         start; prints the folder to put first on PATH
+    cd tests; python -m slurm.cluster FOLDER stop
 """
 
 import os
@@ -17,6 +17,8 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+
+from slurm import accounting
 
 GPU_NODES = {"g1": "a100", "g2": "h100"}
 CPU_NODES = ("c1",)
@@ -40,10 +42,8 @@ SlurmctldLogFile={folder}/log/slurmctld.log
 SlurmdLogFile={folder}/log/slurmd-%n.log
 JobCompType=jobcomp/filetxt
 JobCompLoc={folder}/log/jobs.txt
-AccountingStorageType=accounting_storage/none
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
-JobAcctGatherType=jobacct_gather/none
 MpiDefault=none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
@@ -85,10 +85,12 @@ class Cluster:
 
     Args:
         folder: for configuration, state and logs; made if it is missing.
+        accounted: with a record of what jobs used, see `accounting`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, accounted: bool = False) -> None:
         self.folder = folder.resolve()
+        self.accounted = accounted
         self.conf = self.folder / "slurm.conf"
         self.bin = self.folder / "bin"
 
@@ -103,6 +105,9 @@ class Cluster:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self._configure()
         self._write_clients()
+        if self.accounted:
+            accounting.start(self.folder)
+            self.call("sacctmgr", "-i", "add", "cluster", "throwaway")
         self._daemon("slurmctld")
         for node in (*GPU_NODES, *CPU_NODES):
             self.start_node(node)
@@ -152,8 +157,9 @@ class Cluster:
     def _configure(self) -> None:
         nodes = [*GPU_NODES, *CPU_NODES]
         host = socket.gethostname()
-        controller, *ports = _free_ports(1 + len(nodes))
+        controller, recorder, *ports = _free_ports(2 + len(nodes))
         lines = [_SLURM_CONF.format(host=host, port=controller, folder=self.folder)]
+        lines.append(accounting.configure(self.folder, recorder) if self.accounted else accounting.NONE)
         gres = ["AutoDetect=off"]
         for node, port in zip(nodes, ports, strict=True):
             model = GPU_NODES.get(node)
@@ -180,7 +186,7 @@ class Cluster:
 
     def _write_clients(self) -> None:
         """Clients that know the configuration whatever environment they are started in."""
-        for name in _CLIENTS:
+        for name in (*_CLIENTS, *(accounting.CLIENTS if self.accounted else ())):
             script = self.bin / name
             script.write_text(f'#!/bin/sh\nSLURM_CONF={self.conf} exec {shutil.which(name)} "$@"\n')
             script.chmod(0o755)
