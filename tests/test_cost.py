@@ -84,3 +84,13 @@ def test_the_list_of_methods_has_a_line_each_on_a_narrow_terminal() -> None:
     lines = CliRunner().invoke(app, ["methods"], env={"COLUMNS": "80"}).output.splitlines()
     assert [line.split()[0] for line in lines[1 : 1 + len(load().methods)]] == list(load().methods)
     assert len(lines) < 50
+
+
+def test_the_cost_of_named_methods_is_theirs_alone() -> None:
+    from spsr.cli import app
+
+    shown = CliRunner().invoke(app, ["methods", "--cost", "rrdb"]).output
+    assert "110.1" in shown
+    assert "esrgan" not in shown
+    refused = CliRunner().invoke(app, ["methods", "--inference", "rrdb"])
+    assert "leave the names out" in str(refused.exception)

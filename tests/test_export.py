@@ -82,6 +82,7 @@ def test_spandrel_gives_the_same_image(tmp_path: Path, name: str, suffix: str) -
         ("edsr", {"residual_scale": 0.3}, "official", "cannot hold residual_scale 0.3"),
         ("spsr", {"taps": (1, 2, 3, 4)}, "official", r"cannot hold taps \(1, 2, 3, 4\)"),
         ("spsr", {"taps": (5, 10)}, "official", r"cannot hold taps \(5, 10\)"),
+        ("spsr", {"blocks": 4, "taps": (1, 2, 3, 4)}, "official", "4 blocks, .*; use --layout spsr or --onnx"),
     ],
 )
 def test_a_size_that_a_layout_cannot_hold_is_refused(
@@ -90,6 +91,11 @@ def test_a_size_that_a_layout_cannot_hold_is_refused(
     with pytest.raises(InputError, match=words):
         export(network(name, **size), tmp_path / "x.pth", target, {})  # type: ignore[arg-type]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_called_onnx_holds_no_weights(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"not in '\.onnx'; rename --out, or add --onnx"):
+        export(network("edsr"), tmp_path / "x.onnx", "official", {})
 
 
 @pytest.mark.parametrize(("name", "size"), [("spsr", {"blocks": 1}), ("edsr", {"blocks": 1})])

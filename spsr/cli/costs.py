@@ -1,5 +1,7 @@
 """What `spsr methods --cost` and `--inference` show."""
 
+from collections.abc import Sequence
+
 from rich.table import Table
 
 from spsr.cli.progress_bar import progress_bar
@@ -8,9 +10,9 @@ from spsr.evaluation.inference_costs import measure_inference
 from spsr.training.step_cost import step_of
 
 
-def costs(config: Config) -> Table:
-    """What one training step of each method takes, counted."""
-    trained = [name for name, method in config.methods.items() if method.source == "trained"]
+def costs(config: Config, names: Sequence[str]) -> Table:
+    """What one training step of the methods with these names takes, or of every method, counted."""
+    trained = [name for name in names or config.methods if config.method(name).source == "trained"]
     counted = {}
     with progress_bar("counting") as report:
         for done, name in enumerate(trained):

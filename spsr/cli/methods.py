@@ -9,6 +9,7 @@ from rich.table import Table
 from spsr.cli.options import Configfile
 from spsr.cli.terminal import terminal
 from spsr.config import CONFIGS, Config, Method, load
+from spsr.errors import InputError
 from spsr.pipeline.roster import why_not
 
 _VIEWS = {"image": "I", "gradient": "G", "structure": "S", "branch": "B"}
@@ -16,7 +17,9 @@ _SHOWN = {"pixel": "pixel", "perceptual": "VGG19", "adversarial": "GAN"}
 
 
 def methods(
-    names: Annotated[list[str] | None, typer.Argument(help="Show all that is declared of these.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Show all that is declared of these, or --cost of them.")
+    ] = None,
     configfile: Configfile = None,
     full: Annotated[bool, typer.Option("--full", help="Show all that is declared of every method.")] = False,
     cost: Annotated[
@@ -40,11 +43,13 @@ def methods(
 
     A method that the preset does not run says why.
     """
+    if names and inference:
+        raise InputError("methods: --inference measures every method that is run; leave the names out")
     if cost or inference:
         from spsr.cli.costs import costs, inference_costs  # Only these take torch.
 
         if cost:
-            terminal().print(costs(load(configfile or CONFIGS / "paper.yaml")))
+            terminal().print(costs(load(configfile or CONFIGS / "paper.yaml"), names or []))
         if inference:
             terminal().print(inference_costs(load(configfile)))
         return

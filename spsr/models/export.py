@@ -44,7 +44,8 @@ def export(network: nn.Module, out: Path, target: Target, card: Mapping[str, str
     """
     suffixes = (".safetensors",) if target == "spsr" else (".safetensors", ".pth", ".pt")
     if out.suffix not in suffixes:
-        raise InputError(f"{out}: weights in the layout '{target}' end in {' or '.join(suffixes)}; rename it")
+        found = f"a file of weights in the layout '{target}' ends in {' or '.join(suffixes)}, not in '{out.suffix}'"
+        raise InputError(f"{found}; rename --out" + (", or add --onnx" if out.suffix == ".onnx" else ""))
     name = architecture(network)[0]
     if target == "spsr":
         if name not in NETWORKS:
@@ -81,7 +82,10 @@ def official(network: nn.Module) -> tuple[str, dict[str, Tensor]]:
     if "taps" in actual and len(actual["taps"]) != 4:
         raise InputError(f"{layout.title}: cannot hold taps {actual['taps']}, which are four there; use --layout spsr")
     state = rename(tensors, Recognised(layout, actual))
-    returned = recognise(state)
+    try:
+        returned = recognise(state)
+    except InputError as error:
+        raise InputError(f"{error}; use --layout spsr or --onnx") from error
     for key, value in returned.size.items() if returned else ():
         if value != actual[key]:
             raise InputError(

@@ -42,7 +42,7 @@ def export_onnx(network: nn.Module, out: Path, card: Mapping[str, str]) -> float
         RunFailed: the file differs from PyTorch by more than `TOLERANCE`.
     """
     if out.suffix != ".onnx":
-        raise InputError(f"{out}: an ONNX file ends in .onnx; rename it")
+        raise InputError(f"an ONNX file ends in .onnx, not in '{out.suffix}'; rename --out")
     runtime = _import("onnxruntime")
     _import("onnxscript")
     inputs = _inputs(network, *CHECKED_SIZES[0])
