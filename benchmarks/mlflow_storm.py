@@ -34,6 +34,7 @@ from servers import answers, free_port, start_mlflow, until
 
 from spsr.cli.live import logged_live
 from spsr.config import CONFIGS, Config, load
+from spsr.config.run_folder import RunFolder
 from spsr.files import write_text
 from spsr.progress import silent
 from spsr.training.execution import Execution
@@ -41,8 +42,8 @@ from spsr.training.loop import carry_out
 from spsr.training.method_training import method_training
 
 METHOD, TRAININGS = "rcan", 8
-BETWEEN = 4.0
-"""Seconds between two faults."""
+FAULT, BETWEEN = 12.0, 4.0
+"""Seconds that a fault takes, in which each sender wants to send once, and seconds until the next."""
 
 
 class Unlucky:
@@ -179,20 +180,33 @@ def milliseconds_a_step(trainings: list[subprocess.Popen[str]], steps: int) -> l
     return [1000 * seconds / steps for seconds in found]
 
 
-def strike(server: Unlucky, trainings: list[subprocess.Popen[str]]) -> Counter[str]:
-    """One fault after another until the trainings have ended; how often each came."""
+def strike(server: Unlucky, trainings: list[subprocess.Popen[str]], logged: list[Path]) -> Counter[str]:
+    """One fault after another, each kind once before any comes again, from when all have logged until one has ended.
+
+    Args:
+        logged: what each training logs to.
+
+    Returns:
+        How often each kind came while all trainings were at work.
+    """
     faults = {
         "hangs": server.hanging,
         "full disk": server.without_space,
         "500": server.dead_and_replaced,
         "dies": server.dead,
     }
-    order, struck = random.Random(0), Counter[str]()
-    while any(each.poll() is None for each in trainings):
+
+    def at_work() -> bool:
+        return all(each.poll() is None for each in trainings)
+
+    while at_work() and not all(file.is_file() for file in logged):
+        time.sleep(0.2)
+    order, struck = random.Random(0), Counter(dict.fromkeys(faults, 0))
+    while at_work():
         name = min(faults, key=lambda each: (struck[each], order.random()))
         with faults[name]():
-            time.sleep(BETWEEN)
-        struck[name] += 1
+            time.sleep(FAULT)
+            struck[name] += at_work()
         time.sleep(BETWEEN)
     return struck
 
@@ -213,7 +227,10 @@ def main(
         try:
             quiet = train_all(config, folder / "quiet", {})
             trainings = train_all(config, folder / "stormy", {"MLFLOW_TRACKING_URI": server.address})
-            struck = strike(server, trainings)
+            runs = [RunFolder(folder / "stormy" / config.layout.run(METHOD, seed).path) for seed in range(TRAININGS)]
+            struck = strike(server, trainings, [run.events for run in runs])
+            if never := [name for name, times in struck.items() if not times]:
+                raise SystemExit(f"the trainings ended before: {', '.join(never)}; give them more --iterations")
             stormy_ms, quiet_ms = (milliseconds_a_step(each, iterations) for each in (trainings, quiet))
             os.chdir(folder / "stormy")
             environment = os.environ | {"MLFLOW_TRACKING_URI": server.address}
@@ -222,7 +239,6 @@ def main(
             points = points_of(server.address, config)
         finally:
             server.die()
-        runs = [config.layout.run(METHOD, seed) for seed in range(TRAININGS)]
         logs = [run.live_log for run in runs]
         logged = sum(1 + len(event["losses"]) for run in runs for event in run.read_events())
         there = sum(len(counted) for counted in points.values())

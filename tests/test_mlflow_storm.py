@@ -1,7 +1,7 @@
 """What reaches MLflow while its server is unlucky: in the end, each point once."""
 
+import itertools
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +45,11 @@ def test_each_point_is_there_once_after_a_server_that_hangs_has_no_space_answers
         for events, text in curves.items():
             write_text(events, "".join(text[:lines]))
 
+    def noted(message: str) -> bool:
+        """Whether every sender has."""
+        logs = [config.layout.run(RUN, seed).live_log for seed in SEEDS]
+        return all(log.is_file() and message in log.read_text(encoding="utf-8") for log in logs)
+
     logged(2)
     server = Unlucky(tmp_path)
     try:
@@ -56,20 +61,25 @@ def test_each_point_is_there_once_after_a_server_that_hangs_has_no_space_answers
         senders = [threading.Thread(target=live.follow, args=(config, RUN, seed, ended), daemon=True) for seed in SEEDS]
         for sender in senders:
             sender.start()
-        for lines, fault in ((4, server.hanging), (6, server.without_space), (8, server.dead_and_replaced)):
+        faults = {
+            server.hanging: "ReadTimeoutError",
+            server.without_space: "503 error",
+            server.dead_and_replaced: "500 error",
+            server.dead: "NewConnectionError",
+        }
+        for lines, (fault, message) in zip(itertools.count(4, 2), faults.items(), strict=False):
             until(
                 lambda so_far=lines - 2: arrived(server.address, config) == [so_far] * len(SEEDS),
                 "the arrival of every point",
             )
+            for seed in SEEDS:
+                config.layout.run(RUN, seed).live_log.unlink(missing_ok=True)
             with fault():
                 logged(lines)
-                time.sleep(3)
-        logged(10)
+                until(lambda message=message: noted(message), f"{message} at every sender")
         ended.set()
         for sender in senders:
             sender.join()
-        noted = [config.layout.run(RUN, seed).live_log.read_text(encoding="utf-8") for seed in SEEDS]
-        assert all("ReadTimeoutError" in text and "500 error" in text for text in noted)
         for seed in SEEDS:
             config.layout.model(RUN, seed).write_bytes(b"made up")
         write_scores(config, methods=(RUN,))
