@@ -19,6 +19,7 @@ from spsr.evaluation.upscale import upscale_image
 from spsr.images import degrade
 from spsr.metrics.torchvision_ops import import_torchvision
 from spsr.models import spandrel_network
+from spsr.models.export import Target, export
 from spsr.reporting.tables.filled import fill
 
 pytest.importorskip("einops")
@@ -52,6 +53,13 @@ def test_an_architecture_that_only_spandrel_has_enlarges_images(tmp_path: Path) 
     whole, tiled = (upscale_image(ours, image, tile=tile, overlap=8) for tile in (160, 40))
     assert whole.shape == (200, 200, 3)
     assert np.abs(whole.astype(int) - tiled).max() <= 1
+
+
+@pytest.mark.parametrize("target", ["official", "spandrel", "spsr"])
+def test_such_a_network_is_not_written_again(tmp_path: Path, target: Target) -> None:
+    compact(tmp_path / "compact.pth")
+    with pytest.raises(InputError, match="its own file is what others read"):
+        export(models.from_checkpoint(tmp_path / "compact.pth"), tmp_path / "again.safetensors", target, {})
 
 
 def test_another_scale_and_damage_are_one_line(tmp_path: Path) -> None:

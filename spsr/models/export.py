@@ -47,9 +47,9 @@ def export(network: nn.Module, out: Path, target: Target, card: Mapping[str, str
         found = f"a file of weights in the layout '{target}' ends in {' or '.join(suffixes)}, not in '{out.suffix}'"
         raise InputError(f"{found}; rename --out" + (", or add --onnx" if out.suffix == ".onnx" else ""))
     name = architecture(network)[0]
+    if name.startswith("spandrel/") or (target == "spsr" and name not in NETWORKS):
+        raise InputError(f"network '{name}': this project has no layout for it; its own file is what others read")
     if target == "spsr":
-        if name not in NETWORKS:
-            raise InputError(f"network '{name}': this project has no layout for it; its own file is what others read")
         to_checkpoint(network, out, **card)
         return "layout of this project"
     if target == "spandrel":

@@ -1,5 +1,6 @@
 """Networks of some 40 other architectures, which the library `spandrel` recognises and builds."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,7 +46,7 @@ def load_spandrel(state: Mapping[str, Tensor]) -> SpandrelNetwork | None:
     except ImportError:
         return None
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings(action="ignore"):
             descriptor = spandrel.MAIN_REGISTRY.load(dict(state))
     except spandrel.UnsupportedModelError:
         return None
