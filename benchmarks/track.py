@@ -7,12 +7,13 @@ In a temporary folder: every method and seed of `configs/paper.yaml` with scores
 5,000 events and ledger entries of a training. Then `spsr track`, in a process of its own, and again. With `--postgres`
 it goes to a server of MLflow over a PostgreSQL of this machine (`apt-get install postgresql`), to which eight of the
 trainings log live all the while; they are finished, and imported too, after the first import. With Chromium at hand
-also how long the pages of all runs and of one run's charts take to open.
+also how long the pages of all runs and of one run's charts take to open; those of SQLite are served by `spsr ui`.
 """
 
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import threading
@@ -26,7 +27,7 @@ import sqlalchemy
 import typer
 from chromium import CHROMIUM, page
 from report import IMAGES, LINES, empty_paper, fill_run, fill_scores, link, measured, names_of_images, picture
-from servers import mlflow_server, postgres, postgres_programs
+from servers import free_port, mlflow_server, postgres, postgres_programs
 
 from spsr.config import Config
 from spsr.files import write_text
@@ -36,7 +37,11 @@ from spsr.tracking.views import ALL_RUNS
 from spsr.tracking.views import address as view_address
 
 SAMPLES = ("Set5", "Set14")
+_NAMES = "/-seed[0-9]/.test(document.body.innerText)"
 _CHARTS = "document.querySelectorAll('.js-plotly-plot .main-svg').length >= 6"
+
+BROWSERS = 5
+"""How often the pages are opened."""
 
 LIVE = 8
 """Trainings that log while the others are imported."""
@@ -71,6 +76,19 @@ def write_events(config: Config, method: str, seed: int) -> None:
         for i, row in enumerate(values, start=1)
     ]
     write_text(config.layout.run(method, seed).events, "\n".join(lines) + "\n")
+
+
+@contextmanager
+def pages(config: Config) -> Iterator[str]:
+    """Where `spsr ui` serves the local store."""
+    port = free_port()
+    command = [sys.executable, "-m", "spsr", "ui", "--configfile", str(config.path), "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as served:
+        assert served.stdout is not None
+        assert any(line.startswith("http") for line in served.stdout), "`spsr ui` ended"
+        yield f"http://127.0.0.1:{port}"
+        served.send_signal(signal.SIGINT)
+        served.communicate()
 
 
 @contextmanager
@@ -129,19 +147,20 @@ def stored(store: str) -> dict[str, float]:
     return {"store_mb": round(size / 1e6, 1), "points": points, "doubled": points - distinct}
 
 
-def opened(config: Config, address: str) -> dict[str, float]:
-    """Seconds until a browser shows the page of all runs, and the charts of one run's metrics."""
+def opened(config: Config, address: str) -> dict[str, list[float]]:
+    """Seconds until a new browser shows the page of all runs, and then the charts of one run's metrics; some times."""
     from mlflow import MlflowClient
 
     client = MlflowClient(address)
     found = client.get_experiment_by_name(experiment_name(config))
     (run,) = client.search_runs([found.experiment_id], "tags.mlflow.runName = 'spsr_p-seed9'")
     runs = f"{address}/#/experiments/{found.experiment_id}/runs"
-    with page() as browser:
-        return {
-            "runs": browser.open(view_address(runs, ALL_RUNS), "/-seed[0-9]/.test(document.body.innerText)"),
-            "charts_of_a_run": browser.open(f"{runs}/{run.info.run_id}/model-metrics", _CHARTS),
-        }
+    seconds: dict[str, list[float]] = {"runs": [], "charts_of_a_run": []}
+    for _ in range(BROWSERS):
+        with page() as browser:
+            seconds["runs"].append(browser.open(view_address(runs, ALL_RUNS), _NAMES))
+            seconds["charts_of_a_run"].append(browser.open(f"{runs}/{run.info.run_id}/model-metrics", _CHARTS))
+    return {name: sorted(each) for name, each in seconds.items()}
 
 
 def main(
@@ -173,9 +192,7 @@ def main(
                 record["import_of_those_that_logged"] = measured(command) | stored(store)
             record["second_import"] = measured(command) | stored(store)
             if CHROMIUM is not None:
-                address = os.environ.get("MLFLOW_TRACKING_URI") or servers.enter_context(
-                    mlflow_server(Path.cwd(), store)
-                )
+                address = os.environ.get("MLFLOW_TRACKING_URI") or servers.enter_context(pages(config))
                 record["opened_seconds"] = opened(config, address)
     write_text(out, json.dumps(record, indent=1) + "\n")
     print(out.read_text())

@@ -1,11 +1,13 @@
 """MLflow: every finished run is imported once, completely, and again only when its files changed."""
 
 import base64
+import gc
 import json
 import shutil
 import socket
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from spsr.errors import InputError
 from spsr.evaluation.score_files import write_csv
 from spsr.files import write_text
 from spsr.results.curves import thinned
-from spsr.tracking import experiment
+from spsr.tracking import experiment, pages
 from spsr.tracking import track as tracking
 from spsr.tracking.server import serve
 
@@ -368,3 +370,21 @@ def test_a_long_curve_is_thinned_evenly_and_a_longer_one_keeps_none_that_a_short
     assert steps == list(range(0, 500_000, 1600))
     shorter = dict(list(curve.items())[:1700])
     assert kept.keys() & shorter.keys() <= thinned(shorter).keys()
+
+
+def test_the_server_has_answered_the_first_page_once_before_anyone_opens_it() -> None:
+    asked = []
+
+    def wsgi(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        asked.append((environ["PATH_INFO"], environ["wsgi.input"].read()))
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [b'{"experiments": [{"experiment_id": "7"}]}']
+
+    try:
+        pages.post_worker_init(SimpleNamespace(wsgi=wsgi))
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+    assert asked[0][0] == "/graphql"
+    assert asked[-1][0].endswith("/runs/search")
+    assert b'"7"' in asked[-1][1]

@@ -7,6 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 
 from spsr.config import Config
 from spsr.errors import InputError, RunFailed
@@ -20,10 +23,19 @@ _PATIENCE = 60.0
 """Seconds in which a server that is to be used must answer."""
 
 
-def _answers(port: int) -> bool:
+def _taken(port: int) -> bool:
     with socket.socket() as probe:
         probe.settimeout(0.5)
         return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _answers(port: int) -> bool:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)) as probe:
+        try:
+            probe.request("GET", "/health")
+            return probe.getresponse().status == HTTPStatus.OK
+        except (OSError, HTTPException):
+            return False
 
 
 def serve(config: Config, port: int, say: Callable[[str], None]) -> None:
@@ -41,7 +53,7 @@ def serve(config: Config, port: int, say: Callable[[str], None]) -> None:
     if not store.is_file():
         raise InputError(f"{store}: no runs yet; run `spsr track --configfile {preset}` after a training")
     check_store(store)
-    if _answers(port):
+    if _taken(port):
         raise InputError(f"--port {port}: something else answers there; choose another port")
     quiet_mlflow()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -50,7 +62,7 @@ def serve(config: Config, port: int, say: Callable[[str], None]) -> None:
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{store}"]
     command += ["--artifacts-destination", str(store.with_name("artifacts"))]
-    command += ["--uvicorn-opts", "--log-level warning --no-access-log"]
+    command += ["--gunicorn-opts", "--config python:spsr.tracking.pages"]
     log = config.layout.logs / "ui.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as messages:  # a session of its own: Ctrl-C is for this process alone
