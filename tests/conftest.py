@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,10 @@ from spsr.config import Config
 
 GOLDEN = Path(__file__).parent / "golden"
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+# No test reads or writes what the user's own variables name: downloads, datasets, a cluster, a server of MLflow.
+for _name in [name for name in os.environ if name.startswith(("SPSR_", "MLFLOW_"))]:
+    del os.environ[_name]
 
 
 @pytest.fixture(scope="session")

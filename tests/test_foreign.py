@@ -116,7 +116,6 @@ def test_it_is_a_run_in_mlflow_that_says_so(place: Path, monkeypatch: pytest.Mon
     from spsr.tracking.experiment import tracking_uri
     from spsr.tracking.track import track
 
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     write_their_images()
     config = with_foreign(place, from_images="their_images")
     evaluate(config, [NAME], 0)

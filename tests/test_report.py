@@ -99,7 +99,6 @@ def test_tables_lead_to_their_files(toy: Config) -> None:
 def test_tables_lead_to_their_runs_in_mlflow_unless_the_page_is_passed_on(
     toy: Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     report(toy.path)
     text = toy.layout.report.read_text(encoding="utf-8")
     assert 'href="http://127.0.0.1:5000/#/experiments/1/runs?viewStateShareKey=table1&amp;' in text

@@ -39,7 +39,6 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Config:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     config = toy_config(tmp_path)
     write_results(config, METHODS)
     experiment.database(config).parent.mkdir(parents=True)

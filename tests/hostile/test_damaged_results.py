@@ -45,8 +45,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Config]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("SPSR_RESOURCES", str(folder / "resources"))
-        for variable in ("SPSR_DATASETS", "MLFLOW_TRACKING_URI"):
-            patch.delenv(variable, raising=False)
         files = {f"im_{index}": Path("originals", f"im_{index}.png") for index in range(2)}
         for index, file in enumerate(files.values()):
             write_png(file, photograph(index))
