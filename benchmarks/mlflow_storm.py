@@ -181,13 +181,13 @@ def milliseconds_a_step(trainings: list[subprocess.Popen[str]], steps: int) -> l
 
 
 def strike(server: Unlucky, trainings: list[subprocess.Popen[str]], logged: list[Path]) -> Counter[str]:
-    """One fault after another, each kind once before any comes again, from when all have logged until one has ended.
+    """One fault after another, each kind once before any comes again, from when all have logged until all have ended.
 
     Args:
         logged: what each training logs to.
 
     Returns:
-        How often each kind came while all trainings were at work.
+        How often each kind came while trainings were at work.
     """
     faults = {
         "hangs": server.hanging,
@@ -197,7 +197,7 @@ def strike(server: Unlucky, trainings: list[subprocess.Popen[str]], logged: list
     }
 
     def at_work() -> bool:
-        return all(each.poll() is None for each in trainings)
+        return any(each.poll() is None for each in trainings)
 
     while at_work() and not all(file.is_file() for file in logged):
         time.sleep(0.2)
