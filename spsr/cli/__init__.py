@@ -41,16 +41,28 @@ def spsr(
 
 
 def main() -> None:
-    """Run the command line and turn every error that is not a mistake of ours into one line and an exit code."""
+    """Run the command line and turn every error that is not a mistake of ours into one line and an exit code.
+
+    SIGTERM ends it with 143, and lets every block remove what is half done; a training saves and has its own way.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    signal.signal(signal.SIGTERM, _terminate)
+    terminated = False
+
+    def terminate(number: int, frame: object) -> None:
+        nonlocal terminated
+        terminated = True
+        raise Terminated(128 + number)
+
+    signal.signal(signal.SIGTERM, terminate)
     try:
         try:
             with exits_seen():
                 app()
         finally:
+            if terminated:  # A library that catches everything may have made something else of it.
+                raise Terminated(128 + signal.SIGTERM) from None
             sys.stdout.flush()
     except InputError as error:
         _end(error, 2)
@@ -66,11 +78,6 @@ def main() -> None:
             # Else the interpreter tries to write what is left once more when it ends.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         _end(*said)
-
-
-def _terminate(number: int, frame: object) -> None:
-    """End as the signal asks, but let every block remove what is half done; a training saves and has its own way."""
-    raise Terminated(128 + number)
 
 
 def _end(message: object, code: int) -> None:

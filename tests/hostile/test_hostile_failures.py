@@ -2,15 +2,17 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from spsr import cli
 from spsr.cli.failures import failure, one_line
-from spsr.errors import RunFailed
+from spsr.errors import InputError, RunFailed
 from spsr.files import atomic_path, write_text
 
 ERRNOS = sorted(errno.errorcode)
@@ -140,3 +142,26 @@ def test_the_command_line_ends_with_one_line(
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "made_of_it", [None, RuntimeError("invalid state"), RunFailed("a"), InputError("a"), OSError(5, "b")]
+)
+def test_sigterm_ends_a_command_with_143_whatever_a_library_makes_of_it(
+    made_of_it: Exception | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def struck(*_: object) -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        except BaseException as error:
+            if made_of_it is not None:
+                raise made_of_it from error
+            raise
+
+    monkeypatch.setattr(sys, "argv", ["spsr", "methods"])
+    monkeypatch.setattr("spsr.cli.methods.load", struck)
+    with pytest.raises(SystemExit) as raised:
+        cli.main()
+    assert raised.value.code == 143
+    assert capsys.readouterr().err == ""
