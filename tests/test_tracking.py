@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from mlflow import MlflowClient
+from servers import mlflow_server
 from synthetic import PASSPORT, made_up_scores, toy_config, write_results
 
 from spsr.config import CONFIGS, Config
@@ -339,9 +340,7 @@ def test_a_sample_image_is_logged_once_also_when_the_run_is_completed_later(toy:
     ]
 
 
-def test_an_import_that_is_killed_among_its_images_leaves_none_twice(
-    toy: Config, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def import_killed_among_its_images_and_again(toy: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     set_tag = MlflowClient.set_tag
 
     def killed(client: MlflowClient, run_id: str, key: str, *args: Any, **options: Any) -> None:
@@ -354,10 +353,28 @@ def test_an_import_that_is_killed_among_its_images_leaves_none_twice(
         with pytest.raises(KeyboardInterrupt):
             tracking.track(toy)
     tracking.track(toy)
+
+
+def test_an_import_that_is_killed_among_its_images_leaves_none_twice(
+    toy: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import_killed_among_its_images_and_again(toy, monkeypatch)
     folder = experiment.database(toy).parent / "artifacts"
     for run in runs(toy).values():
         images = [path.name.split("+")[0] for path in (folder / run.info.run_id / "artifacts/images").glob("*.png")]
-        assert len(images) == len(set(images))
+        assert len(images) == len(set(images)) == 2
+
+
+def test_an_import_into_a_server_that_is_killed_among_its_images_leaves_none_twice(
+    toy: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with mlflow_server(tmp_path, f"sqlite:///{experiment.database(toy)}") as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        import_killed_among_its_images_and_again(toy, monkeypatch)
+        for run in runs(toy).values():
+            listed = [each.path for each in client(toy).list_artifacts(run.info.run_id, "images")]
+            images = [path.split("+")[0] for path in listed if path.endswith(".png")]
+            assert len(images) == len(set(images)) == 2
 
 
 def test_a_long_curve_is_thinned_evenly_and_a_longer_one_keeps_none_that_a_shorter_lost() -> None:

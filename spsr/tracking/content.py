@@ -8,8 +8,10 @@ import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import NAMESPACE_URL, uuid5
 
 import yaml
+from PIL import Image
 
 from spsr.images import read_rgb
 from spsr.results.curves import Points, curves
@@ -146,9 +148,24 @@ def log_samples(client: "MlflowClient", known: "MlflowRun", run: Run) -> None:
     samples = samples_of(run)
     for key, path in samples.items():
         if key not in there:
-            client.log_image(known.info.run_id, read_rgb(path), key=key, step=0)
+            _log_image(client, known, key, path)
     if samples:
         client.set_tag(known.info.run_id, _SAMPLES_TAG, ", ".join(samples))
+
+
+def _log_image(client: "MlflowClient", known: "MlflowRun", key: str, path: Path) -> None:
+    """`MlflowClient.log_image` under one name however often, so that an import that is killed here doubles nothing."""
+    from mlflow.tracking.multimedia import compress_image_size
+    from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_IMAGES
+
+    identifier = uuid5(NAMESPACE_URL, f"{known.info.run_id}/{key}")
+    stem = f"{key.replace('/', '~')}+step+0+timestamp+{known.info.start_time}+{identifier}"
+    image = Image.fromarray(read_rgb(path))
+    with tempfile.TemporaryDirectory() as folder:
+        image.save(f"{folder}/{stem}.png")
+        compress_image_size(image).save(f"{folder}/{stem}+compressed.webp")
+        client.log_artifacts(known.info.run_id, folder, "images")
+    client.set_tag(known.info.run_id, MLFLOW_LOGGED_IMAGES, True)
 
 
 def samples_of(run: Run) -> dict[str, Path]:

@@ -1,10 +1,8 @@
 """A client of the store on this machine, which puts files beside it. MLflow is imported here: `quiet_mlflow` first."""
 
-import glob
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 from mlflow import MlflowClient
 
@@ -37,10 +35,3 @@ class LocalClient(MlflowClient):
         """Put the files of a folder without subfolders into a folder of a run's artefacts."""
         for path in Path(local_dir).iterdir():
             self.log_artifact(run_id, str(path), artifact_path)
-
-    def log_image(self, run_id: str, image: Any, *args: Any, key: str, **options: Any) -> None:
-        """Log an image under a key, in the place of what an import that was killed has left there."""
-        images = self._folder / run_id / "artifacts" / "images"
-        for left in images.glob(glob.escape(key.replace("/", "~")) + "+*"):
-            left.unlink()
-        super().log_image(run_id, image, *args, key=key, **options)
