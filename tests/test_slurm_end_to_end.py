@@ -16,17 +16,16 @@ import pytest
 import yaml
 from safetensors.numpy import load_file
 from slurm.cluster import CPU_NODES, GPU_NODES, SHARDS_PER_GPU, Cluster, missing
+from slurm.submission import ROOT, checkout, environment, states_of_jobs, submit, submitted, trainings_in
 
 from slurm import accounting
 from spsr.config import CONFIGS, load
 from spsr.config.yaml_source import Source
 
-ROOT = CONFIGS.parent
 PRESET = "slurm_test"
 CANCELLED, HUNG, CRASHED, STOPPED = "spsr_p", "spsr_p_wo_gb", "spsr_p_wo_sl", "nse_p_h"
 GPU_RULES = ("train", "train_start", "pretrain", "upscale")
 TRAINED = ("rrdb", STOPPED, CANCELLED, HUNG, CRASHED)
-SUBMITTED = re.compile(r"submitted with SLURM jobid (\d+) \(log: \S*/slurm_logs/(?:rule|group)_(\S+?)/+\d+\.log\)")
 
 pytestmark = [
     pytest.mark.slurm,
@@ -56,15 +55,6 @@ def write_preset(folder: Path) -> None:
     (folder / "preset.yaml").write_text(yaml.safe_dump(preset))
 
 
-def checkout(folder: Path) -> Path:
-    """A folder that looks like the repository's root and has no results."""
-    folder.mkdir(parents=True)
-    for name in ("Snakefile", "workflow", "slurm", "profiles", "configs", "envs"):
-        (folder / name).symlink_to(ROOT / name)
-    write_preset(folder)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     top = tmp_path_factory.mktemp("slurm")
@@ -85,12 +75,6 @@ def cluster(folder: Path) -> Iterator[Cluster]:
         each.stop()
 
 
-def environment(folder: Path) -> dict[str, str]:
-    kept = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM", "SPSR_", "SNAKEMAKE"))}
-    path = f"{Path(sys.executable).parent}:{kept['PATH']}"
-    return kept | {"PATH": path, "SPSR_RESOURCES": str(folder / "resources"), "OMP_NUM_THREADS": "1"}
-
-
 def model(name: str) -> str:
     return f"results/{PRESET}/runs/{name}/seed0/model.safetensors"
 
@@ -99,6 +83,7 @@ def model(name: str) -> str:
 def undisturbed(folder: Path) -> Path:
     """The same trainings on this machine, without Slurm; it fetches what the scores need as well."""
     root = checkout(folder / "local")
+    write_preset(root)
     targets = [*map(model, TRAINED), str(folder / "resources/weights/alexnet.safetensors")]
     command = [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile=preset.yaml", *targets]
     done = subprocess.run(command, cwd=root, env=environment(folder), capture_output=True, text=True, check=False)
@@ -118,7 +103,7 @@ class Saboteur:
 
     def submitted(self) -> list[tuple[str, str]]:
         """(Slurm's number, rule and wildcards) of every submission."""
-        return SUBMITTED.findall(self.log.read_text())
+        return submitted(self.log)
 
     def running(self, name: str) -> str | None:
         """Number of the job that trains `name`, if it runs and has saved something."""
@@ -164,14 +149,9 @@ class Saboteur:
 
     def _signal(self, name: str, command: str, number: signal.Signals) -> None:
         """Send a signal to the training itself."""
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (process / "cmdline").read_bytes().decode().split("\0")
-                inside = (process / "cwd").readlink() == self.root
-            except OSError:
-                continue
-            if inside and words[2:4] == [command, name]:
-                os.kill(int(process.name), number)
+        for process, (words, _) in trainings_in(self.root).items():
+            if words[:2] == [command, name]:
+                os.kill(process, number)
 
 
 @dataclass
@@ -183,27 +163,13 @@ class Outcome:
     seconds: float
 
 
-def submit(cluster: Cluster, folder: Path, root: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], Path]:
-    """Start `snakemake --profile slurm` in a checkout, with a proxy that refuses; the process and its log."""
-    site = {"partition": "cpu", "gpu_partition": "gpu", "slot_minutes": 30, "host_memory_mb": 3000}
-    (folder / "site.yaml").write_text(yaml.safe_dump(site))
-    names = ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "HTTP_PROXY")
-    variables = environment(folder) | dict.fromkeys(names, "http://127.0.0.1:9")
-    variables |= {"SPSR_SITE": str(folder / "site.yaml"), "SLURM_CONF": str(cluster.conf)}
-    variables |= {key: value for key, value in os.environ.items() if key.startswith("SPSR_SITE_")}
-    variables["PATH"] = f"{cluster.bin}:{variables['PATH']}"
-    command = [sys.executable, str(ROOT / "tests/slurm/polling.py"), "--profile", "slurm", *arguments]
-    log = root.with_suffix(".log")
-    with log.open("w") as stream:
-        return subprocess.Popen(command, cwd=root, env=variables, stdout=stream, stderr=stream), log
-
-
 @pytest.fixture(scope="module")
 def outcome(cluster: Cluster, folder: Path, undisturbed: Path) -> Outcome:
     """Table 3 by `snakemake --profile slurm`, disturbed. The undisturbed run has fetched the weights before."""
-    root = checkout(folder / "cluster")
+    root, log = checkout(folder / "cluster"), folder / "cluster.log"
+    write_preset(root)
     began = time.monotonic()
-    workflow, log = submit(cluster, folder, root, "table3", "--configfile=preset.yaml")
+    workflow = submit(cluster, folder, root, log, "table3", "--configfile=preset.yaml")
     saboteur = Saboteur(cluster, root, log)
     try:
         while workflow.poll() is None:
@@ -216,10 +182,7 @@ def outcome(cluster: Cluster, folder: Path, undisturbed: Path) -> Outcome:
     seconds = time.monotonic() - began
     assert workflow.returncode == 0, log.read_text()
     assert set(saboteur.done) == {CANCELLED, HUNG, CRASHED, STOPPED}, "a training was over before it could be disturbed"
-    states: dict[str, list[str]] = {}
-    for number, state in re.findall(r"JobId=(\d+) .*?JobState=(\w+)", (cluster.folder / "log/jobs.txt").read_text()):
-        states.setdefault(number, []).append(state)
-    return Outcome(root, log.read_text(), saboteur.submitted(), states, seconds)
+    return Outcome(root, log.read_text(), saboteur.submitted(), states_of_jobs(cluster), seconds)
 
 
 def began_at(outcome: Outcome, name: str) -> list[int]:
@@ -288,12 +251,13 @@ def test_one_training_runs_on_two_nodes(
     cluster: Cluster, folder: Path, outcome: Outcome, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("SPSR_SITE_NODES", "2")
-    root = checkout(folder / "distributed")
-    workflow, log = submit(cluster, folder, root, model("rrdb"), "--configfile=preset.yaml")
+    root, log = checkout(folder / "distributed"), folder / "distributed.log"
+    write_preset(root)
+    workflow = submit(cluster, folder, root, log, model("rrdb"), "--configfile=preset.yaml")
     assert workflow.wait(600) == 0, log.read_text()
     ledger = (root / f"results/{PRESET}/runs/rrdb/seed0/ledger.jsonl").read_text()
     assert '"processes": 2' in ledger
-    number = SUBMITTED.findall(log.read_text())[-1][0]
+    number = submitted(log)[-1][0]
     assert re.search(r"\bNodeList=g\[1-2\]", cluster.call("scontrol", "show", "job", number))
     one, two = load_file(undisturbed / model("rrdb")), load_file(root / model("rrdb"))
     for key, value in one.items():
@@ -302,10 +266,11 @@ def test_one_training_runs_on_two_nodes(
 
 def test_two_trainings_share_a_gpu(cluster: Cluster, folder: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("SPSR_SITE_RUNS_PER_GPU", str(SHARDS_PER_GPU))
-    root = checkout(folder / "shared")
-    workflow, log = submit(cluster, folder, root, model("rrdb"), model(STOPPED), "--configfile=preset.yaml")
+    root, log = checkout(folder / "shared"), folder / "shared.log"
+    write_preset(root)
+    workflow = submit(cluster, folder, root, log, model("rrdb"), model(STOPPED), "--configfile=preset.yaml")
     assert workflow.wait(600) == 0, log.read_text()
-    numbers = [number for number, job in SUBMITTED.findall(log.read_text()) if rule_of(job) in GPU_RULES]
+    numbers = [number for number, job in submitted(log) if rule_of(job) in GPU_RULES]
     shown = [cluster.call("scontrol", "show", "job", "-d", number) for number in numbers]
     assert len(shown) == 2
     assert all("TresPerNode=gres:shard:1" in each for each in shown)

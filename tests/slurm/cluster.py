@@ -119,13 +119,13 @@ class Cluster:
 
     def stop(self) -> None:
         """End every daemon and everything that jobs left behind."""
-        self._kill(self._processes_of_jobs())
+        self._kill(self.processes_of_jobs())
         pids = [int(file.read_text()) for file in (self.folder / "run").glob("*.pid") if file.read_text().strip()]
         self._kill(pids, signal.SIGTERM)
         deadline = time.monotonic() + 5
         while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < deadline:
             time.sleep(0.1)
-        self._kill([*pids, *self._processes_of_jobs()])
+        self._kill([*pids, *self.processes_of_jobs()])
 
     def start_node(self, node: str) -> None:
         """Start the daemon of a node."""
@@ -134,9 +134,18 @@ class Cluster:
     def crash_node(self, node: str) -> None:
         """Let a node lose its power: its daemon and every process of its jobs vanish, and Slurm finds it down."""
         pid = int((self.folder / "run" / f"slurmd-{node}.pid").read_text())
-        self._kill([pid, *self._processes_of_jobs(node)])
+        self._kill([pid, *self.processes_of_jobs(node)])
         self.call("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=crash")
-        self._kill(self._processes_of_jobs(node))
+        self._kill(self.processes_of_jobs(node))
+
+    def restart_controller(self, pause: float) -> None:
+        """End the controller, and start it after so many seconds: it knows all jobs from its files."""
+        pid = int((self.folder / "run" / "slurmctld.pid").read_text())
+        self._kill([pid], signal.SIGTERM)
+        while Path(f"/proc/{pid}").exists():
+            time.sleep(0.1)
+        time.sleep(pause)
+        self._daemon("slurmctld")
 
     def call(self, *command: str) -> str:
         """The output of one of Slurm's commands."""
@@ -202,7 +211,7 @@ class Cluster:
             stderr=subprocess.DEVNULL,
         )
 
-    def _processes_of_jobs(self, node: str = "") -> list[int]:
+    def processes_of_jobs(self, node: str = "") -> list[int]:
         """Processes that this cluster's jobs started on `node` (on any, if none is given), and their supervisors."""
         found = []
         for process in Path("/proc").glob("[0-9]*"):
