@@ -54,7 +54,7 @@ def measure(pretext: Pretext, patch: int, batch: int, rounds: int, device: torch
     sampler = PatchSampler(noise_pack(patch + 60, 8), patch, batch, 0, device=device, augment="flips")
     extractor, head = build("nse").to(device), pretext.head().to(device)
     task = ExtractorTask(pretext, extractor, head, sampler, schedule, 0, compute=Compute(channels_last=True))
-    images = sampler.hr(0).contiguous(memory_format=torch.channels_last)
+    images = sampler.cut(sampler.plan(0, kinds=("hr",)))["hr"].contiguous(memory_format=torch.channels_last)
     drawn = {name: tensor.to(device) for name, tensor in pretext.draw(batch, (patch, patch), 0, 0).items()}
     kinds: dict[str, Callable[[], object]] = {
         "extractor": lambda: extractor(images).sum().backward(),

@@ -144,12 +144,12 @@ def select_role(index: Mapping[str, Path], role: Role) -> dict[str, Path]:
     return {stem: path for stem, path in index.items() if stem.endswith(f"_{role}")} or dict(index)
 
 
-def crop_to_multiple(image: RGB, factor: int = SCALE) -> RGB:
-    """Cut rows from the bottom and columns from the right until both counts are multiples of `factor`."""
-    height, width = (length - length % factor for length in image.shape[:2])
+def crop_to_multiple(image: RGB) -> RGB:
+    """Cut rows from the bottom and columns from the right until both counts are multiples of the scale."""
+    height, width = (length - length % SCALE for length in image.shape[:2])
     if height == 0 or width == 0:
         raise InputError(
-            f"image: {image.shape[1]}x{image.shape[0]} pixels are fewer than {factor} on a side; use a larger image"
+            f"image: {image.shape[1]}x{image.shape[0]} pixels are fewer than {SCALE} on a side; use a larger image"
         )
     return image[:height, :width]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from batches import frozen_networks
 from random_weights import with_random_weights
 from small_runs import INPUTS, Images, run_task, small_task
 
@@ -143,7 +144,7 @@ def test_what_depends_on_the_originals_alone_is_done_on_a_stream_of_its_own_betw
     monkeypatch.setattr("spsr.losses.views.gradient_map", noted("gradient map", gradient_map))
     eager, task = (task_of(config, "spsr_p") for _ in range(2))
     assert isinstance(task, SuperResolutionTask)
-    for network in task.objective.frozen_networks():
+    for network in frozen_networks(task.objective):
         network.forward = noted(type(network).__name__, network.forward)
     task.model.forward = noted("generator", task.model.forward)
     task._beside = Beside(torch.device("cuda"))

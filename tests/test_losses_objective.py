@@ -15,7 +15,6 @@ from spsr.models import build
 from spsr.models.discriminator import VggDiscriminator
 from spsr.training.objective import discriminator
 from spsr.training.optimiser import adam
-from spsr.training.patches import Batch
 from spsr.training.super_resolution import SuperResolutionTask
 
 
@@ -122,13 +121,9 @@ class Patches:
     def __init__(self, samples: int = 2) -> None:
         self.samples = samples
 
-    def draw(self, step: int) -> Batch:
-        lr, hr = noise(self.samples, 3, 8, 8, seed=2 * step), noise(self.samples, 3, 32, 32, seed=2 * step + 1)
-        return Batch(lr, hr, ("",) * self.samples)
-
     def plan(self, step: int) -> dict[str, Tensor]:
-        drawn = self.draw(step)
-        return {"lr": drawn.lr, "hr": drawn.hr}
+        lr, hr = noise(self.samples, 3, 8, 8, seed=2 * step), noise(self.samples, 3, 32, 32, seed=2 * step + 1)
+        return {"lr": lr, "hr": hr}
 
     def cut(self, plan: dict[str, Tensor]) -> dict[str, Tensor]:
         return plan
@@ -177,7 +172,7 @@ def test_every_optimiser_follows_the_schedule() -> None:
     task = small_task()
     for step in range(4):
         task.step(step)
-        rates = {group["lr"] for optimiser in task.optimisers() for group in optimiser.param_groups}
+        rates = {float(group.rate) for optimiser in task.optimisers() for group in optimiser._groups}
         assert rates == {SCHEDULE.learning_rate_at(step)}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from batches import frozen_networks
 from random_weights import with_random_weights, write_starting_points
 from torch import nn
 
@@ -23,7 +24,6 @@ from spsr.models.resnet import ResNet18
 from spsr.models.sftgan import AuxiliaryDiscriminator, is_conditional
 from spsr.models.vgg import VGG19
 from spsr.training.method_training import build_task, method_training
-from spsr.training.patches import Batch
 from spsr.training.super_resolution import SuperResolutionTask
 
 TRAINED = [name for name, method in load().methods.items() if method.source == "trained"]
@@ -47,13 +47,9 @@ BRANCH = ("gradient_branch.", "to_gradient.", "sr_branch.head.", "sr_branch.trun
 class Noise:
     """The same two random patches in every step."""
 
-    def draw(self, step: int) -> Batch:
-        random = torch.Generator().manual_seed(0)
-        return Batch(torch.rand(2, 3, 16, 16, generator=random), torch.rand(2, 3, 64, 64, generator=random), ("a", "b"))
-
     def plan(self, step: int) -> dict[str, torch.Tensor]:
-        drawn = self.draw(step)
-        return {"lr": drawn.lr, "hr": drawn.hr}
+        random = torch.Generator().manual_seed(0)
+        return {kind: torch.rand(2, 3, side, side, generator=random) for kind, side in (("lr", 16), ("hr", 64))}
 
     def cut(self, plan: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         return plan
@@ -92,10 +88,10 @@ class Built:
 
     def compare(self) -> Views:
         """The views of one forward pass."""
-        batch = Noise().draw(0)
-        output = self.task.model(batch.lr)
+        batch = Noise().plan(0)
+        output = self.task.model(batch["lr"])
         sr, branch = output if isinstance(output, tuple) else (output, None)
-        return self.task.objective.views(batch.hr, sr, branch)
+        return self.task.objective.views(batch["hr"], sr, branch)
 
 
 @pytest.fixture(scope="module", params=TRAINED)
@@ -159,7 +155,7 @@ def test_what_no_term_needs_is_not_built(built: Built) -> None:
     adversarial = [name for name in built.terms if name.startswith("adversarial/")]
     assert [loss.term.name for loss in built.task.objective.adversarial] == adversarial
     assert len(built.task.optimisers()) == 1 + len(adversarial)
-    frozen = {type(network).__name__ for network in built.task.objective.frozen_networks()}
+    frozen = {type(network).__name__ for network in frozen_networks(built.task.objective)}
     extractor = built.config.method(built.name).extractor
     kinds = {"nse": "NSE", "vgg19": "VGG19", "resnet18": "ResNet18"}
     expected = {"VGG19"} if "perceptual/image" in built.terms else set()
@@ -201,7 +197,7 @@ def test_a_step_passes_each_image_once_through_what_its_terms_need(
     finally:
         handle.remove()
     # Of the originals nothing asks how natural they look.
-    seen = {type(network).__name__: 2 for network in built.task.objective.frozen_networks()}
+    seen = {type(network).__name__: 2 for network in frozen_networks(built.task.objective)}
     expected = Counter({name: 1 if name == "NMD" else count for name, count in seen.items()})
     for network in built.discriminators:
         expected[type(network).__name__] += 2
@@ -212,13 +208,13 @@ def test_a_step_passes_each_image_once_through_what_its_terms_need(
 def test_a_step_moves_generator_and_discriminators_and_leaves_the_frozen_networks(built: Built) -> None:
     trained = [*built.task.model.parameters()]
     trained += [p for network in built.discriminators for p in network.parameters() if p.ndim > 1]
-    frozen = [p for network in built.task.objective.frozen_networks() for p in network.state_dict().values()]
+    frozen = [p for network in frozen_networks(built.task.objective) for p in network.state_dict().values()]
     before = [p.detach().clone() for p in (*trained, *frozen)]
     built.task.step(WARM_UP)
     moved = [not torch.equal(p, old) for p, old in zip((*trained, *frozen), before, strict=True)]
     assert all(moved[: len(trained)])
     assert not any(moved[len(trained) :])
-    for network in built.task.objective.frozen_networks():
+    for network in frozen_networks(built.task.objective):
         assert not network.training
         assert all(not p.requires_grad and p.grad is None for p in network.parameters())
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from batches import Batch, draw, draw_hr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from spsr.config.preset import Tiling
 from spsr.errors import InputError
-from spsr.training.patches import Batch, PatchSampler, crop_index
+from spsr.training.patches import PatchSampler, crop_index
 from spsr.training.tiles import tile_starts
 
 
@@ -54,9 +55,13 @@ def test_turns_are_those_of_the_official_code(golden: Path, columns: int, rows: 
 @given(seed=st.integers(0, 2**31), step=st.integers(0, 10**6), batch=st.integers(1, 6))
 @settings(max_examples=40, deadline=None)
 def test_lr_and_hr_show_the_same_place(seed: int, step: int, batch: int) -> None:
-    drawn = PatchSampler(images((48, 64), (40, 80)), 24, batch, seed, augment=None).draw(step)
+    drawn = draw(PatchSampler(images((48, 64), (40, 80)), 24, batch, seed), step)
     assert drawn.lr.shape == (batch, 3, 6, 6)
-    assert torch.equal(drawn.lr, drawn.hr[:, :, ::4, ::4])
+    # LR pixels are those of each block's first row and column, which turns make its last.
+    blocks = drawn.hr.unflatten(2, (6, 4)).unflatten(4, (6, 4))
+    corners = [blocks[:, :, :, row, :, column] for row in (0, 3) for column in (0, 3)]
+    for number, lr in enumerate(drawn.lr):
+        assert any(torch.equal(lr, corner[number]) for corner in corners)
     assert 0 <= float(drawn.hr.min()) <= float(drawn.hr.max()) <= 1
 
 
@@ -66,7 +71,7 @@ def test_lr_and_hr_are_turned_alike() -> None:
     blocks = pack.hr.reshape(8, 4, 8, 4, 3)
     pack.hr = np.broadcast_to(blocks[:, :1, :, :1], blocks.shape).copy().ravel()
     for step in range(30):
-        drawn = PatchSampler(pack, 24, 4, 1).draw(step)
+        drawn = draw(PatchSampler(pack, 24, 4, 1), step)
         assert torch.equal(drawn.hr, drawn.lr.repeat_interleave(4, 2).repeat_interleave(4, 3))
 
 
@@ -76,30 +81,26 @@ def test_a_batch_depends_on_seed_and_step_alone(seed: int, step: int) -> None:
     pack = images((48, 64), (40, 80), (32, 32))
     sampler = PatchSampler(pack, 16, 4, seed)
     for earlier in (5, 0, step + 1):
-        sampler.draw(earlier)
-    first = sampler.draw(step)
-    assert equal(first, PatchSampler(pack, 16, 4, seed).draw(step))
-    assert not torch.equal(first.hr, PatchSampler(pack, 16, 4, seed + 1).draw(step).hr)
-    assert not torch.equal(first.hr, sampler.draw(step + 1).hr)
-    assert torch.equal(first.hr, sampler.hr(step))
-    assert list(first.names) == sampler.image_names(step)
+        draw(sampler, earlier)
+    first = draw(sampler, step)
+    assert equal(first, draw(PatchSampler(pack, 16, 4, seed), step))
+    assert not torch.equal(first.hr, draw(PatchSampler(pack, 16, 4, seed + 1), step).hr)
+    assert not torch.equal(first.hr, draw(sampler, step + 1).hr)
+    assert torch.equal(first.hr, draw_hr(sampler, step))
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 6])
 def test_ranks_draw_together_what_one_draws_alone(world: int) -> None:
     sampler = PatchSampler(images((48, 64), (40, 80)), 16, 6, 9)
-    shares = [sampler.draw(17, rank, world) for rank in range(world)]
-    together = Batch(
-        torch.cat([share.lr for share in shares]),
-        torch.cat([share.hr for share in shares]),
-        tuple(name for share in shares for name in share.names),
-    )
-    assert equal(together, sampler.draw(17))
+    shares = [draw(sampler, 17, rank, world) for rank in range(world)]
+    together = draw(sampler, 17)
+    assert torch.equal(torch.cat([share.lr for share in shares]), together.lr)
+    assert torch.equal(torch.cat([share.hr for share in shares]), together.hr)
 
 
 def test_a_batch_that_does_not_divide_among_processes_is_refused() -> None:
     with pytest.raises(InputError, match="15 samples do not divide among 2"):
-        PatchSampler(images((48, 64)), 16, 15, 0).draw(0, 0, 2)
+        draw(PatchSampler(images((48, 64)), 16, 15, 0), 0, 0, 2)
 
 
 @given(tiles=st.integers(1, 40), batch=st.integers(1, 12), epoch=st.integers(0, 3))
@@ -146,7 +147,7 @@ def test_samples_stay_inside_their_tile(step: int) -> None:
     for row, column in product(range(2), range(3)):
         image[32 * row : 32 * row + 32, 32 * column : 32 * column + 32] = 40 * (3 * row + column)
     pack = Images(["tiles"], [(64, 96)], image.ravel(), np.ascontiguousarray(image[::4, ::4]).ravel())
-    drawn = PatchSampler(pack, 24, 6, 0, Tiling(size=32, step=32, remainder=0)).draw(step)
+    drawn = draw(PatchSampler(pack, 24, 6, 0, Tiling(size=32, step=32, remainder=0)), step)
     colours = drawn.hr.flatten(1)
     assert torch.equal(colours.min(1).values, colours.max(1).values)
     assert len(set(colours[:, 0].tolist())) == 6
@@ -160,7 +161,7 @@ def test_flips_never_transpose() -> None:
 
     def transposed(augment: str) -> set[bool]:
         sampler = PatchSampler(pack, 16, 8, 0, augment=augment)  # type: ignore[arg-type]
-        return {bool((patch[0, 0] == patch[0, 1]).all()) for step in range(4) for patch in sampler.hr(step)}
+        return {bool((patch[0, 0] == patch[0, 1]).all()) for step in range(4) for patch in draw_hr(sampler, step)}
 
     assert transposed("flips") == {True}
     assert transposed("dihedral") == {True, False}

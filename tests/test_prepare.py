@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from batches import draw_hr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -67,12 +68,12 @@ def test_pack_is_the_same_in_several_processes(tmp_path: Path) -> None:
 def test_trainings_read_one_copy_of_the_images_that_all_processes_of_a_machine_share(tmp_path: Path) -> None:
     pack(folder_of(tmp_path / "in", (32, 32)), tmp_path / "index.json")
     trainings = [PatchSampler(open_pack(tmp_path), 16, 1, seed=0) for _ in range(2)]
-    before = [training.hr(0) for training in trainings]
+    before = [draw_hr(training, 0) for training in trainings]
     file = np.load(tmp_path / "hr.npy", mmap_mode="r+")
     file[:] = 255 - file
     file.flush()
     for training, patch in zip(trainings, before, strict=True):
-        assert torch.allclose(training.hr(0), 1 - patch)
+        assert torch.allclose(draw_hr(training, 0), 1 - patch)
 
 
 def test_finished_pack_is_kept_and_another_input_makes_a_new_one(tmp_path: Path) -> None:

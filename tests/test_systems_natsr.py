@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from batches import draw
 from scipy.fft import dctn
 from small_runs import Images, pretrain, small_schedules, train_method
 from synthetic import photograph, toy_config
@@ -56,7 +57,7 @@ class Oracle(torch.nn.Module):
 def knowing_task() -> NaturalnessTask:
     oracle = Oracle()
     task = small_task(oracle)
-    oracle.natural = list(task._validation.draw(0, rank=0, world=1).hr)
+    oracle.natural = list(draw(task._validation, 0, rank=0, world=1).hr)
     return task
 
 
@@ -210,7 +211,7 @@ def test_validation_patches_come_from_images_that_training_never_sees(config: Co
     task = naturalness_task(config, open_pack(config.layout.training_pack), 0, torch.device("cpu"))
     seen = {name for step in range(20) for name in task.batch_names(step)}
     assert seen == {"photograph1", "photograph2"}
-    assert set(task._validation.draw(0).names) == {"photograph0"}
+    assert set(task._validation.image_names(0)) == {"photograph0"}
 
 
 def test_the_loss_is_minus_the_log_of_the_probability_that_the_image_is_natural() -> None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import yaml
 from synthetic import photograph, toy_config
@@ -142,5 +141,5 @@ def test_a_batch_that_does_not_divide_among_the_processes_is_bad_input(toy: Conf
 
     sampler = PatchSampler(open_pack(toy.layout.training_pack), 32, 10, 0)
     with pytest.raises(InputError, match="10 samples do not divide among 3 processes; start another number"):
-        sampler.draw(0, rank=0, world=3)
-    assert np.concatenate([sampler.image_names(0, rank, 5) for rank in range(5)]).size == 10
+        sampler.plan(0, rank=0, world=3)
+    assert sum(len(sampler.plan(0, rank, 5)["hr"]) for rank in range(5)) == 10

@@ -18,7 +18,6 @@ from spsr.models import build
 from spsr.models.discriminator import VggDiscriminator
 from spsr.models.vgg import VGG19
 from spsr.training.optimiser import adam
-from spsr.training.patches import Batch
 from spsr.training.super_resolution import SuperResolutionTask
 
 OFFICIAL = Recipe.model_validate("official")
@@ -37,16 +36,11 @@ WEIGHTED = {
 class OfficialBatch:
     """Two made-up HR images and two LR images that have nothing to do with them."""
 
-    def draw(self, step: int) -> Batch:
-        lr, hr = (
-            torch.stack([image(side, side, f"ts_{kind}_{i}")[0] for i in (0, 1)])
-            for kind, side in (("lr", 32), ("hr", 128))
-        )
-        return Batch(lr, hr, ("0", "1"))
-
     def plan(self, step: int) -> dict[str, Tensor]:
-        drawn = self.draw(step)
-        return {"lr": drawn.lr, "hr": drawn.hr}
+        return {
+            kind: torch.stack([image(side, side, f"ts_{kind}_{i}")[0] for i in (0, 1)])
+            for kind, side in (("lr", 32), ("hr", 128))
+        }
 
     def cut(self, plan: dict[str, Tensor]) -> dict[str, Tensor]:
         return plan

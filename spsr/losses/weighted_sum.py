@@ -54,13 +54,6 @@ class Objective:
         total = sum(weighted[1:], start=weighted[0])
         return total, {**logged, "generator": total.detach()}
 
-    def frozen_networks(self) -> tuple[nn.Module, ...]:
-        """The networks that the terms use and nothing trains, each once."""
-        networks = [loss.network for loss in self.losses if isinstance(loss, PerceptualLoss | NaturalnessLoss)]
-        if self._extractor is not None:
-            networks.append(self._extractor)
-        return tuple(dict.fromkeys(networks))
-
     def optimisers(self) -> tuple[Optimiser, ...]:
         """The optimisers of the discriminators."""
         return tuple(loss.optimiser for loss in self.adversarial)

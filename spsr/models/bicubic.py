@@ -6,17 +6,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from spsr.images import SCALE
 from spsr.resize import imresize
 
 
-def enlarge(lr: Tensor, factor: int = 4) -> Tensor:
-    """N×C×h×w to N×C×factor·h×factor·w by MATLAB's bicubic interpolation; neither rounded nor clipped."""
-    rows, columns = (_matrix(side, factor, lr.dtype, lr.device) for side in lr.shape[-2:])
+def enlarge(lr: Tensor) -> Tensor:
+    """N×C×h×w to N×C×4h×4w by MATLAB's bicubic interpolation; neither rounded nor clipped."""
+    rows, columns = (_matrix(side, lr.dtype, lr.device) for side in lr.shape[-2:])
     return rows @ lr @ columns.T
 
 
 @lru_cache(maxsize=16)
-def _matrix(length: int, factor: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """The factor·length × length matrix that enlarges one axis."""
-    weights = imresize(np.eye(length)[:, None, :], factor)[:, 0]
+def _matrix(length: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """The 4·length × length matrix that enlarges one axis."""
+    weights = imresize(np.eye(length)[:, None, :], SCALE)[:, 0]
     return torch.from_numpy(weights).to(device, dtype)

@@ -34,7 +34,8 @@ def check_fit(network: nn.Module, state: Mapping[str, Tensor], names: Mapping[st
 
 
 def load_strictly(network: nn.Module, state: Mapping[str, Tensor], place: str) -> None:
-    """Load a state dict that fits; `InputError`, with the place, for any other."""
+    """Load a state dict that fits; `InputError`, with the place, for any other. Counts of batches may be absent."""
+    counts = {key: value for key, value in network.state_dict().items() if key.endswith("num_batches_tracked")}
     with naming(place):
-        check_fit(network, state)
-    network.load_state_dict(dict(state))
+        check_fit(network, counts | dict(state))
+    network.load_state_dict(counts | dict(state))

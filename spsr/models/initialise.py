@@ -1,7 +1,6 @@
 """Starting a generator from a trained one."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -12,18 +11,6 @@ from spsr.models.sftgan import is_conditional
 SHARED = "sr_branch."
 FUSION = "fusion."
 LAST = ("to_rgb.weight", "to_rgb.bias")
-
-
-class Initialised(NamedTuple):
-    """How many tensors were copied, which of the source's were not, and how many of the generator's were kept."""
-
-    copied: int
-    discarded: tuple[str, ...]
-    kept: int
-
-    def __str__(self) -> str:
-        total = self.copied + len(self.discarded)
-        return f"{self.copied} of {total} tensors copied, {self.kept} of the generator left as they were"
 
 
 def start_from_interpolation(generator: nn.Module) -> None:
@@ -37,7 +24,7 @@ def start_from_interpolation(generator: nn.Module) -> None:
         start()
 
 
-def initialise_from(generator: nn.Module, source: Mapping[str, Tensor], *, keep_last: bool = False) -> Initialised:
+def initialise_from(generator: nn.Module, source: Mapping[str, Tensor], *, keep_last: bool = False) -> None:
     """Copy the layers that `generator` shares with a trained network, in place.
 
     The same architecture takes all tensors. SFTGAN takes all of SRResNet's and keeps its own transforms. SPSR takes
@@ -54,13 +41,10 @@ def initialise_from(generator: nn.Module, source: Mapping[str, Tensor], *, keep_
         InputError: any other difference in keys or shapes, naming the first.
     """
     target = generator.state_dict()
-    if source.keys() == target.keys():
-        places = {key: key for key in target}
-        discarded: tuple[str, ...] = ()
-    elif source.keys() == {key for key in target if not is_conditional(key)}:
-        places, discarded = {key: key for key in source}, ()
+    if source.keys() in (target.keys(), {key for key in target if not is_conditional(key)}):
+        places = {key: key for key in source}
     else:
-        places, discarded = {key: key for key in target if key.startswith(SHARED)}, LAST
+        places = {key: key for key in target if key.startswith(SHARED)}
         wrong = sorted(source.keys() ^ {*places, *LAST})
         if not places or wrong:
             raise InputError(
@@ -68,7 +52,7 @@ def initialise_from(generator: nn.Module, source: Mapping[str, Tensor], *, keep_
                 "of the same kind and size, SPSR from an RRDB network, or SFTGAN from SRResNet"
             )
         if keep_last:
-            places, discarded = places | {key: f"{FUSION}{key}" for key in LAST}, ()
+            places |= {key: f"{FUSION}{key}" for key in LAST}
     for key, place in places.items():
         if source[key].shape != target[place].shape:
             raise InputError(
@@ -78,4 +62,3 @@ def initialise_from(generator: nn.Module, source: Mapping[str, Tensor], *, keep_
     with torch.no_grad():
         for key, place in places.items():
             target[place].copy_(source[key])
-    return Initialised(len(places), discarded, len(target) - len(places))

@@ -52,14 +52,11 @@ class ResNet18(nn.Module):
     def load(self, state: Mapping[str, Tensor]) -> Self:
         """Take the weights of torchvision's resnet18; its last stage and classifier are not used.
 
-        Counts of batches, of no use here, may be absent.
-
         Raises:
             InputError: a key or a shape does not fit.
         """
-        counts = {k: v for k, v in self.state_dict().items() if k.endswith("num_batches_tracked")}
         used = {k: v for k, v in state.items() if not k.startswith(("layer4.", "fc."))}
-        load_strictly(self, counts | used, "ResNet18 weights")
+        load_strictly(self, used, "ResNet18 weights")
         return self
 
     def forward(self, image: Tensor) -> Tensor:

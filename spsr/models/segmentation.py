@@ -123,9 +123,7 @@ def _outdoor_scene() -> Provider:
     file = weights.path(MAP_WEIGHTS["outdoor_scene"])
     with Unfilled():
         network = OutdoorSceneSeg()
-    # Files of their time do not count batches.
-    counters = {key: value for key, value in network.state_dict().items() if key.endswith("num_batches_tracked")}
-    load_strictly(network, counters | read_state(file), str(file))
+    load_strictly(network, read_state(file), str(file))
     return _placed(network.eval().requires_grad_(False))
 
 

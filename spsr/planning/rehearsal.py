@@ -27,14 +27,11 @@ def noise(side: int) -> Pack:
     return Pack([f"noise {i}" for i in range(IMAGES)], [(side, side)] * IMAGES, hr, lr)
 
 
-def rehearse(
-    config: Config, name: str, device: torch.device, *, share_forward: bool = True, flops: int | None = None
-) -> SuperResolutionTask:
+def rehearse(config: Config, name: str, device: torch.device, *, share_forward: bool = True) -> SuperResolutionTask:
     """A method's task with fresh networks, after its fusion warm-up.
 
     Args:
         share_forward: see `spsr.training.objective.build_objective`.
-        flops: of a step over the whole batch.
     """
     generator = config.method(name).generator
     if generator is None:
@@ -47,7 +44,6 @@ def rehearse(
         PatchSampler(noise(2 * schedule.patch), schedule.patch, step_samples(config, name), 0, device=device),
         schedule,
         compute=compute,
-        flops_per_step=flops,
     )
 
 

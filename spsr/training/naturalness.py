@@ -17,10 +17,10 @@ from spsr.training import distributed
 from spsr.training.distortions import blend, dct_noise, draw_coefficients
 from spsr.training.optimiser import adam
 from spsr.training.patches import KINDS, PatchSampler
-from spsr.training.process import autocast, placed, set_up
+from spsr.training.process import autocast, memory_format, placed, set_up
 from spsr.training.seeding import Stream, random_generator, seeded
 from spsr.training.step_cost import step_flops
-from spsr.training.task import StepPlan, Training
+from spsr.training.task import StepPlan, Task, Training
 from spsr.training.upload import sent
 from spsr.training.working_weights import working_weights
 
@@ -34,7 +34,7 @@ HELD_OUT = 10
 """One image in so many is kept for validation, and at least one."""
 
 
-class NaturalnessTask:
+class NaturalnessTask(Task):
     """A discriminator that tells originals from distorted images, and the strengths of the distortions.
 
     Half of a batch are originals, a quarter has noise in its high frequencies (`dct_noise`), a quarter is blended with
@@ -75,7 +75,7 @@ class NaturalnessTask:
         self._sampler, self._validation = sampler, validation
         self._schedule, self._settings, self._seed = schedule, settings, seed
         self._compute = compute
-        self._memory_format = torch.channels_last if compute.channels_last else torch.contiguous_format
+        self._memory_format = memory_format(compute)
         self._forward = torch.compile(network) if compute.compile else network
 
     @property
@@ -87,10 +87,6 @@ class NaturalnessTask:
     def alpha(self) -> float:
         """Share of the original in a blend; waits for the device."""
         return float(self._alpha)
-
-    def step(self, step: int) -> dict[str, Tensor]:
-        """The 0-based optimisation step."""
-        return self.advance(self.prepare(step))
 
     def prepare(self, step: int) -> StepPlan:
         """The host's part of a step: learning rate, patches and noise, and whether it validates."""

@@ -57,13 +57,6 @@ class Adam:
         """Within it the layers hold their working copies, as they are after the last step."""
         return self._working.in_place()
 
-    @property
-    def param_groups(self) -> list[dict[str, Any]]:
-        """Parameters and learning rate of each group, under the names of `torch.optim`; waits for the device."""
-        return [
-            {"params": [each.parameter for each in group.moving], "lr": float(group.rate)} for group in self._groups
-        ]
-
     def set_learning_rate(self, learning_rate: float) -> None:
         """Set the learning rate of every group, times the group's factor, without waiting."""
         for group in self._groups:

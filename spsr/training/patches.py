@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
@@ -21,18 +20,9 @@ from spsr.training.seeding import Stream, random_words
 from spsr.training.tiles import cut_tiles
 from spsr.training.upload import sent
 
-Augment = Literal["dihedral", "flips"] | None
+Augment = Literal["dihedral", "flips"]
 Kind = Literal["lr", "hr"]
 KINDS: tuple[Kind, ...] = ("lr", "hr")
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Aligned patches: `lr` N x 3 x h x w and `hr` N x 3 x H x W, float32 in [0, 1], and the images' names."""
-
-    lr: Tensor
-    hr: Tensor
-    names: tuple[str, ...]
 
 
 def crop_index(base: Tensor, row_stride: Tensor, size: int, turns: Tensor) -> Tensor:
@@ -72,8 +62,8 @@ class PatchSampler:
         seed: of the run.
         tiling: sub-images; none draws from whole images.
         device: where batches are delivered. Images are kept there too if they fit, else on the host.
-        augment: `dihedral` (column, row reversal and transposition, each with probability 1/2), `flips` (without
-            the transposition), or none.
+        augment: `dihedral` (column, row reversal and transposition, each with probability 1/2), or `flips` (without
+            the transposition).
 
     Raises:
         InputError: a patch or tile that is larger than an image, or no multiple of the scale.
@@ -123,8 +113,12 @@ class PatchSampler:
         words = random_words(passes * self.tiles, self.seed, Stream.ORDER, epoch).reshape(passes, self.tiles)
         return np.argsort(words, axis=1, kind="stable").reshape(-1)
 
-    def _plan(self, step: int, rank: int, world: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    def _plan(
+        self, step: int, rank: int | None = None, world: int | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
         """Image, (top, left) in LR pixels, and turns of the samples of one rank."""
+        rank = distributed.rank() if rank is None else rank
+        world = distributed.world() if world is None else world
         if self.batch % world:
             raise InputError(
                 f"batch: {self.batch} samples do not divide among {world} processes; start another number of them"
@@ -138,9 +132,7 @@ class PatchSampler:
         free = (np.stack([height, width], 1) - self.patch) // SCALE + 1
         corner = np.stack([top, left], 1) // SCALE + (words[:, :2] % free.astype(np.uint64)).astype(np.int64)
         turns = (words[:, 2:] >> np.uint64(63)).astype(bool)
-        if self.augment is None:
-            turns[:] = False
-        elif self.augment == "flips":
+        if self.augment == "flips":
             turns[:, 2] = False
         return image, corner, turns
 
@@ -158,7 +150,7 @@ class PatchSampler:
         By kind the places of the crops; where the images do not lie on the device, the crops themselves.
         """
         with DATA_WAIT:
-            image, corner, turns = self._plan(step, *self._place(rank, world))
+            image, corner, turns = self._plan(step, rank, world)
             plan: dict[str, Tensor] = {}
             for kind in kinds:
                 scale = SCALE if kind == "hr" else 1
@@ -170,7 +162,7 @@ class PatchSampler:
             return plan
 
     def cut(self, plan: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The patches that were planned, by kind: float32 in [0, 1], N x 3 x H x W. Never waits."""
+        """The patches that were planned, by kind, LR and HR aligned: float32 in [0, 1], N x 3 x H x W. Never waits."""
         patches: dict[str, Tensor] = {}
         for kind in KINDS:
             if kind in plan:
@@ -180,25 +172,9 @@ class PatchSampler:
                 patches[kind] = crops.div_(255)
         return patches
 
-    def draw(self, step: int, rank: int | None = None, world: int | None = None) -> Batch:
-        """The aligned patches of a 0-based step: this rank's share of them, or that of `rank` of `world`."""
-        patches = self.cut(self.plan(step, rank, world))
-        return Batch(patches["lr"], patches["hr"], tuple(self.image_names(step, rank, world)))
-
-    def hr(self, step: int, rank: int | None = None, world: int | None = None) -> Tensor:
-        """The HR patches of `draw` alone, N x 3 x H x W."""
-        return self.cut(self.plan(step, rank, world, kinds=("hr",)))["hr"]
-
-    def image_names(self, step: int, rank: int | None = None, world: int | None = None) -> list[str]:
-        """Names of the images that a step draws from."""
-        return [self.names[i] for i in self._plan(step, *self._place(rank, world))[0]]
-
-    @staticmethod
-    def _place(rank: int | None, world: int | None) -> tuple[int, int]:
-        return (
-            distributed.rank() if rank is None else rank,
-            distributed.world() if world is None else world,
-        )
+    def image_names(self, step: int) -> list[str]:
+        """Names of the images that this process's share of a step draws from."""
+        return [self.names[i] for i in self._plan(step)[0]]
 
 
 def _offsets(pixels: NDArray[np.int64]) -> NDArray[np.int64]:

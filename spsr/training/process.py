@@ -51,7 +51,11 @@ def autocast(device: torch.device, compute: Compute) -> AbstractContextManager[o
     return torch.autocast(device.type, torch.bfloat16) if compute.precision == "bf16" else nullcontext()
 
 
+def memory_format(compute: Compute) -> torch.memory_format:
+    """How images lie in memory: the layout that the preset chooses."""
+    return torch.channels_last if compute.channels_last else torch.contiguous_format
+
+
 def placed(network: nn.Module, device: torch.device | str, compute: Compute) -> nn.Module:
     """The network on a device, in the memory layout that the preset chooses."""
-    network = network.to(device)
-    return network.to(memory_format=torch.channels_last) if compute.channels_last else network  # type: ignore[call-overload]
+    return network.to(device).to(memory_format=memory_format(compute))  # type: ignore[call-overload]

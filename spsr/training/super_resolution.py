@@ -12,8 +12,8 @@ from spsr.losses.adversarial import Optimiser
 from spsr.plugins import OwnCodeFailed, is_reference, running
 from spsr.training.beside import Beside
 from spsr.training.optimiser import adam
-from spsr.training.process import autocast
-from spsr.training.task import StepPlan
+from spsr.training.process import autocast, memory_format
+from spsr.training.task import StepPlan, Task
 from spsr.training.working_weights import WorkingWeights, working_weights
 
 CONDITIONAL_FACTOR = 5.0
@@ -28,7 +28,7 @@ class Sampler(Protocol):
     def image_names(self, step: int) -> list[str]: ...
 
 
-class SuperResolutionTask:
+class SuperResolutionTask(Task):
     """A generator, its objective, and their training by the official order of steps.
 
     In a step the generator moves first, with the discriminators fixed; then every discriminator moves, on the
@@ -62,7 +62,8 @@ class SuperResolutionTask:
     ) -> None:
         self.model = generator.train()
         self.objective = objective
-        self._flops, self._flops_of_warmup = flops_per_step, flops_of_warmup
+        self.flops_per_step = self._flops = flops_per_step
+        self._flops_of_warmup = flops_of_warmup
         self._warming_up: bool | None = None
         self._parameters = [parameter for parameter in generator.parameters() if parameter.requires_grad]
         self._name = vars(generator).get("architecture", "")
@@ -75,16 +76,9 @@ class SuperResolutionTask:
         fusion = getattr(generator, "fusion", None)
         self._first = frozenset(fusion.parameters() if fusion is not None else conditional())
         self._warmup = (fusion_warmup if fusion is not None else schedule.warmup) if self._first else 0
-        self._memory_format = torch.channels_last if self._compute.channels_last else torch.contiguous_format
+        self._memory_format = memory_format(self._compute)
         self._beside = Beside(next(generator.parameters()).device)
         self._forward = torch.compile(generator) if self._compute.compile else generator
-
-    def step(self, step: int) -> dict[str, Tensor]:
-        """The 0-based optimisation step; detached device scalars by name. Never waits for the device.
-
-        Terms are given before their weights; `generator` is the weighted sum that is minimised.
-        """
-        return self.advance(self.prepare(step))
 
     def prepare(self, step: int) -> StepPlan:
         """The host's part of a step: learning rate, which parameters train, and which patches are cut."""
@@ -94,7 +88,10 @@ class SuperResolutionTask:
         return StepPlan(self._warming_up, self._sampler.plan(step))
 
     def advance(self, plan: StepPlan) -> dict[str, Tensor]:
-        """The device's part: one step of the generator and of every discriminator on the planned patches."""
+        """The device's part: one step of the generator and of every discriminator on the planned patches.
+
+        Terms are given before their weights; `generator` is the weighted sum that is minimised.
+        """
         with ExitStack() as working:
             for optimiser in self.optimisers():
                 working.enter_context(optimiser.working())
@@ -155,15 +152,11 @@ class SuperResolutionTask:
         """Whether there are first steps in which a part of the generator trains alone."""
         return self._warmup > 0
 
-    @property
-    def flops_per_step(self) -> int | None:
-        """Floating-point operations of the step that was taken last, if they are known."""
-        return self._flops_of_warmup if self._warming_up else self._flops
-
     def _warm_up(self, warming_up: bool) -> None:
         """Choose the parameters that train, where the step before trained others."""
         if warming_up == self._warming_up:
             return
         self._warming_up = warming_up
+        self.flops_per_step = self._flops_of_warmup if warming_up else self._flops
         for parameter in self._parameters:
             parameter.requires_grad_(not warming_up or parameter in self._first)

@@ -33,13 +33,12 @@ class Task(Protocol):
             known.
     """
 
-    @property
-    def model(self) -> nn.Module: ...
-    @property
-    def flops_per_step(self) -> int | None: ...
+    model: nn.Module
+    flops_per_step: int | None
 
     def step(self, step: int) -> dict[str, Tensor]:
         """The whole optimisation step with 0-based number `step`; detached device scalars by term. Never waits."""
+        return self.advance(self.prepare(step))
 
     def prepare(self, step: int) -> StepPlan:
         """The host's part of a step: all that depends on its number."""

@@ -11,6 +11,7 @@ from spsr.data.pack import Pack, open_pack, without
 from spsr.errors import InputError
 from spsr.files import write_text
 from spsr.models import build
+from spsr.models.layers import initialise
 from spsr.training import record
 from spsr.training.execution import Execution
 from spsr.training.extraction.pretext import Contrastive, Jigsaw, Pretext
@@ -73,7 +74,9 @@ def extractor_task(
     with seeded(seed, "extractor"):
         network = build("nse")
         if pretext.name == "jigsaw":
-            he_initialise(network)
+            # PyTorch's default weakens the signal from layer to layer: contrastive prediction compares directions and
+            # does not care, but the classifier here sees four nearly equal vectors and stays at chance for long.
+            initialise(network, gain=1)
     with seeded(seed, f"head/{pretext.name}"):
         head = pretext.head()
     return ExtractorTask(
@@ -86,19 +89,6 @@ def extractor_task(
         compute=config.preset.compute,
         flops_per_step=schedule.batch * network_step("nse", schedule.patch).cost().flops,
     )
-
-
-def he_initialise(network: torch.nn.Module) -> None:
-    """Convolutions as He et al. start them for ReLU, biases at zero.
-
-    PyTorch's default weakens the signal from layer to layer. Contrastive prediction compares directions and does not
-    care, but the classifier of the jigsaw task then sees four nearly equal vectors and stays at chance for long.
-    """
-    for layer in network.modules():
-        if isinstance(layer, torch.nn.Conv2d):
-            torch.nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            if layer.bias is not None:
-                torch.nn.init.zeros_(layer.bias)
 
 
 def pretext_of(config: Config, extractor: Extractor) -> Pretext:

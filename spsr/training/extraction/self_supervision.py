@@ -9,13 +9,13 @@ from spsr.config import Compute, Schedule
 from spsr.training.extraction.pretext import Pretext
 from spsr.training.optimiser import adam
 from spsr.training.patches import PatchSampler
-from spsr.training.process import autocast
-from spsr.training.task import StepPlan
+from spsr.training.process import autocast, memory_format
+from spsr.training.task import StepPlan, Task
 from spsr.training.upload import sent
 from spsr.training.working_weights import WorkingWeights, working_weights
 
 
-class ExtractorTask:
+class ExtractorTask(Task):
     """An extractor and the head of its task, or a head alone on a frozen extractor.
 
     Args:
@@ -41,7 +41,7 @@ class ExtractorTask:
         flops_per_step: int | None = None,
     ) -> None:
         compute = compute or Compute()
-        self._memory_format = torch.channels_last if compute.channels_last else torch.contiguous_format
+        self._memory_format = memory_format(compute)
         self._compute = compute
         self.extractor = extractor.to(memory_format=self._memory_format).train(not frozen)  # type: ignore[call-overload]
         self.head = head.train()
@@ -60,18 +60,6 @@ class ExtractorTask:
         with torch.set_grad_enabled(not self._frozen), autocast(images.device, self._compute):
             return self.extractor(images)
 
-    def _loss(self, plan: StepPlan) -> Tensor:
-        images = self._sampler.cut(plan.numbers)["hr"].contiguous(memory_format=self._memory_format)
-        return self._pretext.loss(self._see, self.head, images, plan.numbers)
-
-    def loss(self, step: int) -> Tensor:
-        """The loss of the 0-based `step`, with its gradient attached."""
-        return self._loss(self.prepare(step))
-
-    def step(self, step: int) -> dict[str, Tensor]:
-        """The 0-based optimisation step: the loss by the name of the task."""
-        return self.advance(self.prepare(step))
-
     def prepare(self, step: int) -> StepPlan:
         """The host's part of a step: learning rate, patches, and what the task draws for them."""
         self.optimiser.set_learning_rate(self._schedule.learning_rate_at(step))
@@ -80,9 +68,10 @@ class ExtractorTask:
         return StepPlan("step", patches | {name: sent(tensor, self._sampler.device) for name, tensor in drawn.items()})
 
     def advance(self, plan: StepPlan) -> dict[str, Tensor]:
-        """The device's part of a step."""
+        """The device's part of a step: the loss by the name of the task."""
+        images = self._sampler.cut(plan.numbers)["hr"].contiguous(memory_format=self._memory_format)
         with self.optimiser.working():
-            loss = self._loss(plan)
+            loss = self._pretext.loss(self._see, self.head, images, plan.numbers)
         self.optimiser.zero_grad()
         loss.backward()
         self.optimiser.step()
