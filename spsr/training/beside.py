@@ -10,7 +10,9 @@ class Beside:
     """A stream of its own on a GPU.
 
     What is allocated there must be kept until `join`. It is used again only after the next `fork`, which waits for all
-    that was asked of the main stream before.
+    that was asked of the main stream before. So nothing with a gradient belongs here, such as what discriminators say
+    of the originals: autograd would go back on this stream after `join`, and use memory again that the main stream
+    still reads.
     """
 
     def __init__(self, device: torch.device) -> None:
