@@ -89,11 +89,8 @@ def watching(task: object, found: list[str]) -> Iterator[None]:
             if tensor.requires_grad:
                 tensor.register_hook(partial(backward, module))
 
-    handle = hooks.register_module_forward_hook(forward)
-    try:
+    with hooks.register_module_forward_hook(forward):
         yield
-    finally:
-        handle.remove()
 
 
 def replay(task: Task, folder: Path, seed: int, step: int, most: float = math.inf) -> str:

@@ -47,11 +47,8 @@ def _recording(task: Task, step: int, trace: list[tuple[str, str]]) -> Iterator[
         name = f"step {step}: {names.get(id(module), '?')} ({type(module).__name__})"
         trace.extend((name, _digest(tensor)) for _, tensor in tensors_in(output))
 
-    handle = hooks.register_module_forward_hook(forward)
-    try:
+    with hooks.register_module_forward_hook(forward):
         yield
-    finally:
-        handle.remove()
 
 
 def _digest(tensor: Tensor) -> str:
