@@ -286,10 +286,11 @@ def test_two_trainings_share_a_gpu(cluster: Cluster, folder: Path, undisturbed: 
 @pytest.mark.skipif(accounting.missing() is not None, reason=f"no accounting: {accounting.missing()}")
 def test_a_run_on_a_cluster_with_accounting_ends_with_what_its_jobs_used(folder: Path):
     accounted = Cluster(folder / "accounted", accounted=True)
-    root = checkout(folder / "efficiency")
+    root, log = checkout(folder / "efficiency"), folder / "efficiency.log"
+    write_preset(root)
     try:
         accounted.start()
-        workflow, log = submit(accounted, folder, root, model("rrdb"), "--configfile=preset.yaml")
+        workflow = submit(accounted, folder, root, log, model("rrdb"), "--configfile=preset.yaml")
         assert workflow.wait(600) == 0, log.read_text()
     finally:
         accounted.stop()
