@@ -296,7 +296,7 @@ def test_a_run_on_a_cluster_with_accounting_ends_with_what_its_jobs_used(folder:
         accounted.stop()
     (report,) = (root / "results/efficiency").glob("efficiency_report_spsr_*.csv")
     jobs = {row["RuleName"]: row for row in csv.DictReader(report.read_text().splitlines())}
-    assert set(jobs) == {"rule_prepare_prepare_training", "rule_train_start_wildcards_rrdb_0"}
+    assert "rule_train_start_wildcards_rrdb_0" in jobs
     for job in jobs.values():
         assert float(job["TotalCPU_sec"]) > 0
         assert 0 < float(job["MaxRSS_MB"]) < float(job["RequestedMem_MB"])
