@@ -1,25 +1,25 @@
-"""CPU time of scoring several methods' images: a process a method, by another checkout, and one process for all.
+"""CPU time of evaluating several methods: a process a method, by another checkout, and one process for all.
 
     python benchmarks/evaluate.py IMAGES_FOLDER --before CHECKOUT [--methods 5] [--rounds 3] [--record FILE]
+    python benchmarks/evaluate.py IMAGES_FOLDER --before CHECKOUT --checkpoints FILE ... [--record FILE]
 
-IMAGES_FOLDER holds HR images; the methods' images are made of the first ten. Both ways run in turn, imports and checks
-included, and must give the same bytes. LPIPS's network is that of `resources/weights`.
+IMAGES_FOLDER holds HR images, of which the first ten are taken. The methods' images are made from them first, so that
+scoring is measured alone, or by networks in checkpoint files as part of what is measured. Both ways run in turn,
+imports and checks included, and must give the same bytes. LPIPS's network is that of `resources/weights`.
 """
 
 import argparse
 import json
 import os
 import platform
-import resource
 import shutil
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import yaml
+from checkouts import spsr
 
 from spsr.config import CONFIGS, load
 from spsr.data import weights
@@ -31,15 +31,21 @@ from spsr.images import bicubic, image_index, read_rgb, select_role, write_png
 PRESET = "benchmark"
 
 
-def write_preset(originals: dict[str, Path], methods: int) -> list[str]:
-    """A preset in the current folder whose rows are images: bicubic ones with more and more noise."""
-    names = [f"method_{number}" for number in range(methods)]
+def foreign_images(originals: dict[str, Path], methods: int) -> list[dict[str, str]]:
+    """Rows of images in the current folder: bicubic ones with more and more noise."""
+    names = [f"images_{number}" for number in range(methods)]
     for number, name in enumerate(names):
         for stem, file in originals.items():
             image = bicubic(read_rgb(file))
             noise = np.random.default_rng(number).normal(scale=number, size=image.shape)
             write_png(Path(name) / "Set14" / f"{stem}.png", np.clip(image + noise, 0, 255).astype(np.uint8))
-    rows = {name: {"name": name, "from_images": name, "tables": ["table2"]} for name in names}
+    return [{"from_images": name} for name in names]
+
+
+def write_preset(originals: dict[str, Path], sources: list[dict[str, str]]) -> list[str]:
+    """A preset in the current folder with a row for each source of images; the names of its rows."""
+    names = [f"method_{number}" for number in range(len(sources))]
+    rows = {name: {"name": name, "tables": ["table2"]} | source for name, source in zip(names, sources, strict=True)}
     data = {"train": {"scikit_image": ["coins"]}, "benchmarks": {"Set14": {"folder": "hr"}}}
     preset = {"preset": PRESET, "mark": "a measurement", "seeds": [0], "data": data, "results": rows, "only": []}
     preset |= {"tables": ["table2"], "recipe": {"like": "official", "replicas": 1, "fusion_warmup": 0}}
@@ -50,12 +56,7 @@ def write_preset(originals: dict[str, Path], methods: int) -> list[str]:
 
 def processor_seconds(checkout: Path, *names: str) -> float:
     """What `spsr evaluate` takes of the processor, by the package of a checkout."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    environment = os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-P", "-m", "spsr", "evaluate", *names, "--configfile", "preset.yaml"]
-    subprocess.run(command, env=environment, check=True, capture_output=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return spsr(checkout, "evaluate", *names, "--configfile", "preset.yaml").processor
 
 
 def scores() -> dict[str, bytes]:
@@ -65,8 +66,8 @@ def scores() -> dict[str, bytes]:
     return found
 
 
-def measure(originals: dict[str, Path], before: Path, methods: int, rounds: int) -> dict[str, object]:
-    names = write_preset(originals, methods)
+def measure(originals: dict[str, Path], before: Path, sources: list[dict[str, str]], rounds: int) -> dict[str, object]:
+    names = write_preset(originals, sources)
     seconds: dict[str, list[float]] = {"a process a method, before": [], "one process": []}
     for _ in range(rounds):
         seconds["a process a method, before"].append(sum(processor_seconds(before, name) for name in names))
@@ -77,7 +78,8 @@ def measure(originals: dict[str, Path], before: Path, methods: int, rounds: int)
     ratios = [now / then for then, now in zip(*seconds.values(), strict=True)]
     return {
         "images": len(originals),
-        "methods": methods,
+        "methods": len(sources),
+        "measured": "scoring" if "from_images" in sources[0] else "upscaling and scoring",
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "load": round(os.getloadavg()[0], 1),
         "processor_seconds": {way: [round(value, 2) for value in values] for way, values in seconds.items()},
@@ -91,19 +93,22 @@ def main() -> None:
     parser.add_argument("--before", type=Path, required=True, help="checkout whose `spsr evaluate` takes one method")
     parser.add_argument("--most", type=int, default=10, help="images that are taken")
     parser.add_argument("--methods", type=int, default=5)
+    parser.add_argument("--checkpoints", type=Path, nargs="+", default=[], help="networks that make the images")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--record", type=Path, default=Path(__file__).with_suffix(".json"))
     options = parser.parse_args()
     found = list(select_role(image_index(options.images.resolve()), "HR").items())[: options.most]
     lpips, before, record = weights.path("alexnet").resolve(), options.before.resolve(), options.record.resolve()
+    networks = [{"from_checkpoint": str(file.resolve())} for file in options.checkpoints]
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        os.environ["OMP_NUM_THREADS"] = "1"
         os.environ["SPSR_RESOURCES"] = str(Path(folder) / "resources")
         weights.stored("alexnet").parent.mkdir(parents=True)
         weights.stored("alexnet").symlink_to(lpips)
-        result = measure(
-            {stem.removesuffix("_HR"): file for stem, file in found}, before, options.methods, options.rounds
-        )
+        originals = {stem.removesuffix("_HR"): file for stem, file in found}
+        sources = networks or foreign_images(originals, options.methods)
+        result = measure(originals, before, sources, options.rounds)
         os.chdir(record.parent)
     print(json.dumps(result, indent=1))
     write_text(record, json.dumps(result, indent=1) + "\n")

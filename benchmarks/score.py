@@ -1,9 +1,10 @@
 """Times scoring against a plain scikit-image and `lpips` loop, in one run on the same images.
 
-    python benchmarks/score.py BENCHMARKS_FOLDER [--record benchmarks/score.json]
+    python benchmarks/score.py BENCHMARKS_FOLDER [--before CHECKOUT] [--record benchmarks/score.json]
 
 BENCHMARKS_FOLDER holds one folder a dataset (Set5, Set14, BSD100). The super-resolved images are bicubic ones, made
-first and not timed. Each way runs in a process of its own, imports included, as a `spsr score` call would.
+first and not timed. Each way runs in a process of its own, imports included, as a `spsr score` call would. With
+`--before`, that command is also run by another checkout and by this one in turn, and must give the same bytes.
 """
 
 import argparse
@@ -18,11 +19,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from checkouts import Taken, spsr
 from numpy.typing import NDArray
 
+from spsr.config import CONFIGS
 from spsr.evaluation.pairs import match_folders
 from spsr.files import write_text
 from spsr.images import bicubic, image_index, read_rgb, select_role, write_png
+
+ROUNDS = 3
+"""Turns of two checkouts."""
 
 
 def all_four(sr_dir: str, hr_dir: str) -> None:
@@ -93,7 +99,31 @@ def _measured(way: str, sr_dir: str, hr_dir: str, queue: multiprocessing.Queue) 
     )
 
 
-def measure(hr_dir: Path) -> dict[str, object]:
+def in_turn(sr_dir: str, hr_dir: Path, before: Path) -> dict[str, object]:
+    """Seconds of `spsr score` by two checkouts, and ratios of the pairs, with and without LPIPS."""
+    checkouts = {"before": before, "now": CONFIGS.parent}
+    files = {way: Path(sr_dir) / f"{way}.csv" for way in checkouts}
+    found: dict[str, object] = {}
+    for title, options in (("all four", ()), ("PSNR and both SSIM", ("--lpips", "none"))):
+        taken: dict[str, list[Taken]] = {way: [] for way in checkouts}
+        for turn in range(ROUNDS):
+            for way in checkouts if turn % 2 else reversed(checkouts):
+                asked = ("score", sr_dir, str(hr_dir), "--csv", str(files[way]), *options)
+                taken[way].append(spsr(checkouts[way], *asked))
+        if files["before"].read_bytes() != files["now"].read_bytes():
+            raise SystemExit("the two checkouts give other scores")
+        found[title] = {
+            way: [{k: round(v, 2) for k, v in each._asdict().items()} for each in taken[way]] for way in taken
+        }
+        found[f"{title}, now over before"] = {
+            kind: [round(getattr(b, kind) / getattr(a, kind), 3) for a, b in zip(*taken.values(), strict=True)]
+            for kind in Taken._fields
+        }
+        print(f"{title:32} {found[f'{title}, now over before']}", flush=True)
+    return found
+
+
+def measure(hr_dir: Path, before: Path | None) -> dict[str, object]:
     """Run every way once; wall and processor seconds and peak memory of each, and the ratios."""
     with tempfile.TemporaryDirectory() as folder:
         count = 0
@@ -113,6 +143,7 @@ def measure(hr_dir: Path) -> dict[str, object]:
                 raise SystemExit(f"{way}: failed with exit code {process.exitcode}")
             results[way] = queue.get()
             print(f"{way:32} {results[way]}", flush=True)
+        turns = {} if before is None else {"in_turn": in_turn(folder, hr_dir, before)}
     wall = {way: result["wall_s"] for way, result in results.items()}
     return {
         "images": count,
@@ -125,15 +156,17 @@ def measure(hr_dir: Path) -> dict[str, object]:
             "all four": round(wall["all four, plain loop"] / wall["all four, spsr"], 2),
             "PSNR and both SSIM": round(wall["PSNR and both SSIM, plain loop"] / wall["PSNR and both SSIM, spsr"], 2),
         },
+        **turns,
     }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("benchmarks", type=Path, help="folder with one folder of HR images a dataset")
+    parser.add_argument("--before", type=Path, help="checkout whose `spsr score` is timed too")
     parser.add_argument("--record", type=Path, default=Path(__file__).with_suffix(".json"))
     arguments = parser.parse_args()
-    record = measure(arguments.benchmarks)
+    record = measure(arguments.benchmarks, arguments.before)
     print(json.dumps(record["plain_over_spsr"]))
     write_text(arguments.record, json.dumps(record, indent=1) + "\n")
 
