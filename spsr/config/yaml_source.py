@@ -115,7 +115,8 @@ def _loader(text: str) -> _Loader:
     for event in yaml.parse(text, Loader=_Loader):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MOST_DEPTH:
-            raise ValueError(f"nested more than {MOST_DEPTH} levels deep")
+            problem = f"nested more than {MOST_DEPTH} levels deep"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)  # type: ignore[arg-type]
     return _Loader(text)
 
 

@@ -72,6 +72,13 @@ def test_it_is_refused_with_the_file_and_nothing_else_happens(name: str, tmp_pat
     assert "\n" not in str(raised.value)
 
 
+def test_a_value_that_is_nested_too_deeply_is_named_by_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "preset.yaml"
+    path.write_text("a: 1\nb: " + "[" * 40 + "]" * 40)
+    with pytest.raises(InputError, match=r"preset\.yaml:2: .*nested more than 32 levels deep"):
+        Source(path)
+
+
 def test_a_byte_order_mark_anchors_and_merges_are_no_harm(tmp_path: Path) -> None:
     path = tmp_path / "preset.yaml"
     path.write_bytes(b"\xef\xbb\xbfa: &x {b: 1e-7}\nc: {<<: *x, d: [*x, *x]}\n")
