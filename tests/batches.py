@@ -9,7 +9,7 @@ from spsr.training.patches import PatchSampler
 
 
 class Batch(NamedTuple):
-    """Aligned patches: `lr` N x 3 x h x w and `hr` N x 3 x H x W in [0, 1], and the step's image names."""
+    """Aligned patches: `lr` N x 3 x h x w and `hr` N x 3 x H x W in [0, 1], and the names of their images."""
 
     lr: Tensor
     hr: Tensor
@@ -19,7 +19,7 @@ class Batch(NamedTuple):
 def draw(sampler: PatchSampler, step: int, rank: int | None = None, world: int | None = None) -> Batch:
     """The batch of a 0-based step: this process's share of it, or that of `rank` of `world`."""
     patches = sampler.cut(sampler.plan(step, rank, world))
-    return Batch(patches["lr"], patches["hr"], sampler.image_names(step))
+    return Batch(patches["lr"], patches["hr"], [sampler.names[i] for i in sampler._plan(step, rank, world)[0]])
 
 
 def draw_hr(sampler: PatchSampler, step: int) -> Tensor:

@@ -55,13 +55,13 @@ def test_turns_are_those_of_the_official_code(golden: Path, columns: int, rows: 
 @given(seed=st.integers(0, 2**31), step=st.integers(0, 10**6), batch=st.integers(1, 6))
 @settings(max_examples=40, deadline=None)
 def test_lr_and_hr_show_the_same_place(seed: int, step: int, batch: int) -> None:
-    drawn = draw(PatchSampler(images((48, 64), (40, 80)), 24, batch, seed), step)
+    sampler = PatchSampler(images((48, 64), (40, 80)), 24, batch, seed)
+    drawn = draw(sampler, step)
     assert drawn.lr.shape == (batch, 3, 6, 6)
-    # LR pixels are those of each block's first row and column, which turns make its last.
-    blocks = drawn.hr.unflatten(2, (6, 4)).unflatten(4, (6, 4))
-    corners = [blocks[:, :, :, row, :, column] for row in (0, 3) for column in (0, 3)]
-    for number, lr in enumerate(drawn.lr):
-        assert any(torch.equal(lr, corner[number]) for corner in corners)
+    # LR pixels are those of each block's first row and column, which a reversal makes its last.
+    for lr, hr, (columns, rows, transposed) in zip(drawn.lr, drawn.hr, sampler._plan(step)[2], strict=True):
+        row, column = (columns, rows) if transposed else (rows, columns)
+        assert torch.equal(lr, hr[:, 3 * int(row) :: 4, 3 * int(column) :: 4])
     assert 0 <= float(drawn.hr.min()) <= float(drawn.hr.max()) <= 1
 
 
@@ -87,6 +87,7 @@ def test_a_batch_depends_on_seed_and_step_alone(seed: int, step: int) -> None:
     assert not torch.equal(first.hr, draw(PatchSampler(pack, 16, 4, seed + 1), step).hr)
     assert not torch.equal(first.hr, draw(sampler, step + 1).hr)
     assert torch.equal(first.hr, draw_hr(sampler, step))
+    assert first.names == sampler.image_names(step)
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 6])
@@ -96,6 +97,7 @@ def test_ranks_draw_together_what_one_draws_alone(world: int) -> None:
     together = draw(sampler, 17)
     assert torch.equal(torch.cat([share.lr for share in shares]), together.lr)
     assert torch.equal(torch.cat([share.hr for share in shares]), together.hr)
+    assert [name for share in shares for name in share.names] == together.names
 
 
 def test_a_batch_that_does_not_divide_among_processes_is_refused() -> None:
