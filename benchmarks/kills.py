@@ -130,7 +130,9 @@ def write_base(folder: Path) -> None:
 
 
 def write_served(folder: Path, address: str) -> None:
-    """What the server has, and registries that lead there."""
+    """What the server has, and registries that lead there; the hour stands in an archive, so it is written once."""
+    if (folder / "datasets.yaml").exists():
+        return
     served = folder / "served"
     served.mkdir(exist_ok=True)
     torch.save({"w": torch.ones(1 << 18)}, served / "SRResNet_bicx4_in3nf64nb16.pth")
