@@ -60,11 +60,9 @@ _cleared: set[Path] = set()
 def staging_of(target: Path) -> Path:
     """Where this process makes `target` before it is renamed.
 
-    What processes that were killed on this machine left in that folder is removed when the folder is first asked for.
+    See `remove_leftovers`, which clears that folder first.
     """
-    if target.parent not in _cleared:
-        _cleared.add(target.parent)
-        _remove_leftovers(target.parent)
+    remove_leftovers(target.parent)
     return target.with_name(f".{_shortened(target.stem)}.{_HOST}-{os.getpid()}.part{target.suffix}")
 
 
@@ -74,7 +72,11 @@ def _shortened(stem: str) -> str:
     return stem if len(encoded) <= _STEM_BYTES else hashlib.sha256(encoded).hexdigest()[:32]
 
 
-def _remove_leftovers(folder: Path) -> None:
+def remove_leftovers(folder: Path) -> None:
+    """Remove what processes that were killed on this machine left in `folder`, once in a process."""
+    if folder in _cleared:
+        return
+    _cleared.add(folder)
     for path in folder.iterdir() if folder.is_dir() else ():
         found = _LEFTOVER.fullmatch(path.name)
         if found is None or found["host"] != _HOST or _is_alive(int(found["process"])):
@@ -112,16 +114,18 @@ def new_folder(target: Path, *, ours: bool, sources: Iterable[Path] = ()) -> Ite
             raise InputError(f"{target}: holds the source {source.name} and is not replaced; choose another folder")
     if target.exists() and not ours and (not target.is_dir() or any(target.iterdir())):
         raise InputError(f"{target}: was not made here and is not replaced; choose another folder, or move it away")
-    staging = staging_of(target)
-    shutil.rmtree(staging, ignore_errors=True)
+    staging, replaced = staging_of(target), staging_of(target.with_suffix(".replaced"))
+    for rest in (staging, replaced):
+        shutil.rmtree(rest, ignore_errors=True)
     staging.mkdir(parents=True)
     try:
         yield staging
         if target.exists():
-            shutil.rmtree(target)
+            target.replace(replaced)  # As a whole: what shows that it is ours must not go before the rest of it.
         staging.replace(target)
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        for rest in (staging, replaced):
+            shutil.rmtree(rest, ignore_errors=True)
 
 
 def check_outputs(outputs: Mapping[str, Path | None], inputs: Iterable[Path] = ()) -> None:

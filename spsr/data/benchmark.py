@@ -12,7 +12,7 @@ from spsr.data.image_sets import ImageSet, read_hr, read_lr
 from spsr.data.parallel import for_each
 from spsr.data.passport import passport, read_passport
 from spsr.errors import InputError
-from spsr.files import new_folder, write_text
+from spsr.files import new_folder, remove_leftovers, write_text
 from spsr.images import SCALE, write_png
 from spsr.progress import Progress, silent
 from spsr.resize import Border, imresize_stepwise_uint8
@@ -39,6 +39,7 @@ def prepare_benchmark(
     Returns:
         The passport, with `prepared` (crop, border, scale) added.
     """
+    remove_leftovers(out.resolve().parent)
     sources = {image: file_hash(file) for image, file in images.files.items()}
     settings: dict[str, Any] = {"scale": SCALE, "crop": images.crop, "border": border}
     if images.lr:

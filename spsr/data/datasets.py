@@ -14,7 +14,7 @@ from spsr.data.provenance import read_provenance, write_provenance
 from spsr.data.registry import Dataset, dataset
 from spsr.data.spectrum import looks_upsampled
 from spsr.errors import InputError
-from spsr.files import alone, new_folder
+from spsr.files import alone, new_folder, remove_leftovers
 from spsr.images import read_rgb
 from spsr.progress import Progress, silent
 
@@ -115,6 +115,7 @@ def fetch(
         return found
     downloads = resources() / "downloads" / name
     with alone(downloads / ".lock"):
+        remove_leftovers(stored(name).resolve().parent)
         if available(name):
             return images(name)
         known = record(name)
@@ -152,8 +153,8 @@ def _unpack(name: str, entry: Dataset, archive: Path, source: AnySource, digest:
             (staging / "unpacked").joinpath(*path.parts).replace(staging / f"{image}{path.suffix.lower()}")
         shutil.rmtree(staging / "unpacked")
         _refuse_upsampled(sorted(staging.iterdir()))
-    facts = {"source": source.label, "sha256": digest, "licence": entry.licence, "citation": entry.citation}
-    write_provenance("datasets", name, facts)
+        facts = {"source": source.label, "sha256": digest, "licence": entry.licence, "citation": entry.citation}
+        write_provenance("datasets", name, facts)  # Before the folder: one without it is not ours.
 
 
 def _refuse_upsampled(files: list[Path]) -> None:

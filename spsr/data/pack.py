@@ -101,16 +101,13 @@ def pack(images: ImageSet, index: Path, *, processes: int | None = None, progres
         for done in for_each(partial(_write, parts[0], parts[1], images.crop), items, processes):
             progress(done, len(items), "training images")
         digests = {name: file_hash(part) for part, name in zip(parts, ("hr", "lr"), strict=True)}
+        # Before the pixels: without an index they are not ours.
+        write_text(index, json.dumps({"inputs": inputs, "sha256": digests, "images": _listed(items)}, indent=1) + "\n")
         for part, name in zip(parts, ("hr", "lr"), strict=True):
             part.replace(index.with_name(f"{name}.npy"))
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
-    listed = [
-        {"name": i.name, "height": i.height, "width": i.width, "offset": i.offset, "lr_offset": i.lr_offset}
-        for i in items
-    ]
-    write_text(index, json.dumps({"inputs": inputs, "sha256": digests, "images": listed}, indent=1) + "\n")
     return open_pack(index)
 
 
@@ -179,6 +176,13 @@ def _plan(images: ImageSet) -> list[_Item]:
         offset += _bytes(item)
         lr_offset += _bytes(item) // SCALE**2
     return items
+
+
+def _listed(items: Sequence[_Item]) -> list[dict[str, Any]]:
+    return [
+        {"name": i.name, "height": i.height, "width": i.width, "offset": i.offset, "lr_offset": i.lr_offset}
+        for i in items
+    ]
 
 
 def _bytes(item: _Item) -> int:
