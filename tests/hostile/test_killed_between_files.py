@@ -1,4 +1,4 @@
-"""A command that is killed between two files that belong together can be given again, and takes what is there as ours."""
+"""A command that is killed between two files that belong together can be given again."""
 
 import os
 import shutil
