@@ -5,7 +5,8 @@
 
 IMAGES_FOLDER holds HR images, of which the first ten are taken. The methods' images are made from them first, so that
 scoring is measured alone, or by networks in checkpoint files as part of what is measured. Both ways run in turn,
-imports and checks included, and must give the same bytes. LPIPS's network is that of `resources/weights`.
+imports and checks included, and must give the same scores; where each way makes the images, a pixel may differ by a
+level, and the record says by how much the scores do. LPIPS's network is that of `resources/weights`.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import pandas as pd
 import yaml
 from checkouts import spsr
 
@@ -59,9 +61,10 @@ def processor_seconds(checkout: Path, *names: str) -> float:
     return spsr(checkout, "evaluate", *names, "--configfile", "preset.yaml").processor
 
 
-def scores() -> dict[str, bytes]:
-    """The files of scores, which are taken away."""
-    found = {str(file): file.read_bytes() for file in sorted(Path("results").rglob("scores/**/*.csv"))}
+def scores() -> pd.DataFrame:
+    """The numbers in the files of scores, which are taken away."""
+    files = sorted(Path("results").rglob("scores/**/*.csv"))
+    found = pd.concat([pd.read_csv(file, comment="#", index_col="image") for file in files], keys=map(str, files))
     shutil.rmtree("results")
     return found
 
@@ -69,11 +72,13 @@ def scores() -> dict[str, bytes]:
 def measure(originals: dict[str, Path], before: Path, sources: list[dict[str, str]], rounds: int) -> dict[str, object]:
     names = write_preset(originals, sources)
     seconds: dict[str, list[float]] = {"a process a method, before": [], "one process": []}
+    differences = []
     for _ in range(rounds):
         seconds["a process a method, before"].append(sum(processor_seconds(before, name) for name in names))
         earlier = scores()
         seconds["one process"].append(processor_seconds(CONFIGS.parent, *names))
-        if scores() != earlier:
+        differences.append((scores() - earlier).abs().max())
+        if "from_images" in sources[0] and differences[-1].any():
             raise SystemExit("the two ways give other scores")
     ratios = [now / then for then, now in zip(*seconds.values(), strict=True)]
     return {
@@ -83,6 +88,7 @@ def measure(originals: dict[str, Path], before: Path, sources: list[dict[str, st
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "load": round(os.getloadavg()[0], 1),
         "processor_seconds": {way: [round(value, 2) for value in values] for way, values in seconds.items()},
+        "largest_difference_of_scores": pd.concat(differences, axis=1).max(axis=1).to_dict(),
         "ratio": {"median": round(median(ratios), 3), "least": round(min(ratios), 3), "most": round(max(ratios), 3)},
     }
 

@@ -14,6 +14,7 @@ from spsr.evaluation.upscale import Upscaler
 from spsr.evaluation.upscale_files import upscale_files
 from spsr.evaluation.upscale_run import load_upscaler
 from spsr.models.device import chosen
+from spsr.models.inference import placed
 
 
 def upscale(
@@ -45,7 +46,7 @@ def upscale(
     if checkpoint is not None:
         trusted, checkpoint = trust_code or [], _file_of(checkpoint)
         print(models.describe(checkpoint, trusted))
-        model = models.from_checkpoint(checkpoint, scale=4, code=trusted).to(chosen(device))
+        model = placed(models.from_checkpoint(checkpoint, scale=4, code=trusted), chosen(device))
     elif method is not None:
         model = load_upscaler(configured(configfile, changes, device), method, seed)
     with progress_bar("upscale") as report:

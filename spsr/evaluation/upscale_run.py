@@ -16,6 +16,7 @@ from spsr.evaluation.upscale import Upscaler
 from spsr.evaluation.upscale_files import upscale_files
 from spsr.evaluation.upscaled import write_upscaled
 from spsr.models.device import chosen
+from spsr.models.inference import placed
 from spsr.progress import Progress, silent
 
 
@@ -74,7 +75,7 @@ def load_upscaler(config: Config, name: str, seed: int) -> Upscaler:
     maps = config.maps(name)
     if maps is not None and architecture == "sftgan":
         vars(network)["maps"] = maps
-    return network.to(chosen(config.preset.compute.device))
+    return placed(network, chosen(config.preset.compute.device))
 
 
 def weights_file(config: Config, name: str, seed: int) -> Path:

@@ -17,7 +17,7 @@ from spsr.errors import RunFailed
 from spsr.images import SCALE
 from spsr.models.checkpoint import from_checkpoint
 from spsr.models.device import chosen, device_name, peak_memory_mb, reset_peak_memory, wait_for
-from spsr.models.inference import inferring, super_resolve, to_input
+from spsr.models.inference import inferring, placed, super_resolve, to_input
 from spsr.models.networks import build
 from spsr.plugins import exits_seen
 from spsr.resize import imresize, to_uint8
@@ -77,7 +77,7 @@ def _measure(subject: dict[str, Any]) -> NetworkCost:
         device = torch.device("cpu")
         run = lambda: to_uint8(imresize(image, SCALE))  # noqa: E731
     else:
-        network = _network(subject).to(device)
+        network = placed(_network(subject), device)
         run = lambda: super_resolve(network, to_input(image, network))  # noqa: E731
     parameters = list(network.parameters())
     weights = sum(each.numel() * each.element_size() for each in parameters) / 2**20
