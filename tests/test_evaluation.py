@@ -170,7 +170,7 @@ def test_numbers_of_a_damaged_record_are_not_taken(config: Config, measured: lis
 
 
 def test_a_table_waits_for_no_method_that_it_does_not_show(toy: Config):
-    for scoring in Pipeline(toy).scorings:
+    for scoring in (each for each in Pipeline(toy).evaluations if each.label):
         shown = [{table for table in toy.preset.tables if n in toy.table(table).methods} for n in scoring.names]
         assert all(tables == shown[0] for tables in shown), scoring.label
 
@@ -183,16 +183,18 @@ def test_foreign_images_are_scored_where_they_lie_and_nothing_is_made_for_them(c
     foreign = {"theirs": {"name": "Theirs", "from_images": "theirs", "tables": ["table1"]}}
     theirs = toy_config(Path(), results=foreign)
     pipeline = Pipeline(theirs)
-    assert not any("theirs" in upscaling.names for upscaling in pipeline.upscalings)
-    (scoring,) = (each for each in pipeline.scorings if "theirs" in each.names)
-    assert Path("theirs/Set5/im_000.png") in scoring.score_inputs(SimpleNamespace(name="", seed="0"))
+    (scoring,) = (each for each in pipeline.evaluations if "theirs" in each.names)
+    assert scoring.only != "upscale"
+    assert Path("theirs/Set5/im_000.png") in scoring.inputs(SimpleNamespace(name="", seed="0"))
+    assert not any("images/theirs" in str(file) for file in scoring.outputs)
     evaluate(theirs, ["theirs"], 0)
     assert not theirs.layout.images("theirs", 0, "Set5").exists()
     assert read_measurement(theirs.layout.scores("theirs", 0, "Set5")).results.keys() == {"im_000", "im_001"}
 
 
-def test_scores_and_images_that_were_deleted_are_made_again_by_the_workflow(config: Config):
-    bicubic = toy_config(Path(), only=[], figures=[], tables=["table1"], probe=None)
+@pytest.mark.parametrize("together", [False, True], ids=["apart", "together"])
+def test_scores_and_images_that_were_deleted_are_made_again_by_the_workflow(config: Config, together: bool):
+    bicubic = toy_config(Path(), only=[], figures=[], tables=["table1"], probe=None, evaluate_together=together)
     pipeline, layout = Pipeline(bicubic), bicubic.layout
     figures = [layout.figures / f"{name}.png" for name in CAPTIONS]
     last = [*pipeline.tables, *figures, layout.report, layout.root / "mlflow" / "imported"]
@@ -204,8 +206,8 @@ def test_scores_and_images_that_were_deleted_are_made_again_by_the_workflow(conf
     shown = snakemake("-n", f"--configfile={bicubic.path}", cwd=Path())
     assert "Nothing to be done" in shown.stderr, shown.stderr
     for folder, rule in (
-        (layout.scores("bicubic", 0, "Set5").parent, "score"),
-        (layout.images("bicubic", 0, "Set5"), "upscale"),
+        (layout.scores("bicubic", 0, "Set5").parent, "evaluate" if together else "score"),
+        (layout.images("bicubic", 0, "Set5"), "evaluate" if together else "upscale"),
     ):
         shutil.rmtree(folder)
         shown = snakemake("-n", f"--configfile={bicubic.path}", cwd=Path())

@@ -106,10 +106,9 @@ def test_the_graph_fetches_what_metrics_read_and_scores_again_when_they_change(p
     plain, more = Pipeline(toy_config(place)), Pipeline(with_own_metric(place, metrics=["dists"]))
     assert "dists" not in plain.weights
     assert {"dists", "vgg16", "alexnet"} <= set(more.weights)
-    assert plain.further_metrics != more.further_metrics
-
-    for scoring in more.scorings:
-        inputs = scoring.score_inputs(SimpleNamespace(name="", seed="0"))
+    for scoring in more.evaluations:
+        assert scoring.metrics not in {before.metrics for before in plain.evaluations}
+        inputs = scoring.inputs(SimpleNamespace(name="", seed="0"))
         assert Path("own/metrics.py") in inputs
         assert weights.stored("vgg16") in inputs
 

@@ -24,7 +24,7 @@ from spsr.config.yaml_source import Source
 
 PRESET = "slurm_test"
 CANCELLED, HUNG, CRASHED, STOPPED = "spsr_p", "spsr_p_wo_gb", "spsr_p_wo_sl", "nse_p_h"
-GPU_RULES = ("train", "train_start", "pretrain", "upscale")
+GPU_RULES = ("train", "train_start", "pretrain", "evaluate")
 TRAINED = ("rrdb", STOPPED, CANCELLED, HUNG, CRASHED)
 
 pytestmark = [
@@ -35,7 +35,7 @@ pytestmark = [
 
 
 def rule_of(job: str) -> str:
-    """The rule of a submitted job: `train` of `train/rrdb`, `score` of `score.table3/0`."""
+    """The rule of a submitted job: `train` of `train/rrdb`, `evaluate` of `evaluate.table3/0`."""
     return re.split("[./]", job)[0]
 
 
@@ -235,7 +235,7 @@ def test_gpu_jobs_run_on_gpu_nodes_and_only_they_have_gpus(outcome: Outcome, clu
 
 def test_short_cpu_jobs_are_submitted_together(outcome: Outcome):
     others = [rule for rule in (rule_of(job) for _, job in outcome.submitted) if rule not in GPU_RULES]
-    assert (len(others), others[1]) == (3, "score")
+    assert (len(others), others[1]) == (2, "table")
 
 
 def test_table_is_complete_and_its_cost_on_record(outcome: Outcome, record_property):

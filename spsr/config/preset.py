@@ -169,8 +169,8 @@ class Preset(Strict):
         metrics: measured beside the paper's (`lpips`, `psnr`, `ssim`, `ssim_standard`) and those that a table shows:
             `dists`, or a function of one's own, `FILE.py:FUNCTION`.
         lpips: backbone of the LPIPS metric.
-        upscale_together: make the images of all methods that the same tables hold in one job, where starting a job
-            costs more than they do. Scoring does so always.
+        evaluate_together: one job makes and scores the images of all methods that the same tables hold, where
+            starting a job costs more than they do. Without it each method's images are a job of their own.
     """
 
     preset: Slug
@@ -199,7 +199,7 @@ class Preset(Strict):
     figures: tuple[str, ...] = Field(default=(), strict=False)
     metrics: tuple[str, ...] = Field(default=(), strict=False)
     lpips: Literal["alex"] = "alex"
-    upscale_together: bool = False
+    evaluate_together: bool = False
 
     @model_validator(mode="after")
     def _says_how_it_starts(self) -> "Preset":

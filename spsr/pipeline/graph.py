@@ -17,8 +17,8 @@ from spsr.config.settings import NATURALNESS
 from spsr.config.table import FORMATS
 from spsr.data import datasets
 from spsr.data.inputs import training_inputs, weights_of
-from spsr.metrics.measured import further, measured
-from spsr.pipeline.evaluation import Evaluation, scorings, upscalings
+from spsr.metrics.measured import measured
+from spsr.pipeline.evaluation import Evaluation, evaluations
 from spsr.pipeline.roster import roster
 
 
@@ -151,19 +151,9 @@ class Pipeline:
         return [] if declared is None else [self.config.layout.passport(declared.benchmark)]
 
     @cached_property
-    def upscalings(self) -> list[Evaluation]:
-        """The rules that make images of the benchmarks."""
-        return upscalings(self.config, self.methods, self.benchmarks)
-
-    @cached_property
-    def scorings(self) -> list[Evaluation]:
-        """The rules that score them."""
-        return scorings(self.config, self.methods, self.benchmarks)
-
-    @cached_property
-    def further_metrics(self) -> str:
-        """The metrics beside the paper's: scores are made again when they change."""
-        return " ".join(further(self.config))
+    def evaluations(self) -> list[Evaluation]:
+        """The rules that make images of the benchmarks and score them."""
+        return evaluations(self.config, self.methods, self.benchmarks)
 
     def probe_settings(self, job: Named) -> str:
         """A digest of the settings of the probe."""

@@ -1,55 +1,34 @@
 # Super-resolved images and their scores; accuracies of the structure extractors.
-# Images are made on a GPU and scored without one. A rule `score.TABLES` is of the methods that are in just these tables:
-# one job scores all of them and waits for no method that its tables do not need.
+# Images are made on a GPU and scored without one, but for small presets, where one job does both. A rule `score.TABLES`
+# is of the methods that are in just these tables: one job scores all of them and waits for no method that its tables do
+# not need.
 
 
-for each in pipeline.upscalings:
+for each in pipeline.evaluations:
 
     rule:
         name:
-            f"upscale{each.suffix}"
+            each.rule
         input:
-            each.upscale_inputs,
+            each.inputs,
         output:
-            each.upscaled,
+            each.outputs,
         log:
-            layout.logs / "upscale" / each.log,
+            each.log,
         wildcard_constraints:
             name=pipeline.any_of(each.names),
-        resources:
-            **pipeline.requests.gpu,
-            mem_mb=8000,
-            runtime=pipeline.requests.minutes(60),
-        params:
-            preset=PRESET,
-            methods=each.methods,
-        shell:
-            "spsr evaluate {params.methods} --only upscale --seed {wildcards.seed} --configfile {params.preset} "
-            "> {log} 2>&1"
-
-
-for each in pipeline.scorings:
-
-    rule:
-        name:
-            f"score{each.suffix}"
-        input:
-            each.score_inputs,
-        output:
-            each.scores,
-        log:
-            layout.logs / "score" / each.log,
         threads: pipeline.threads
         resources:
-            **pipeline.requests.cpu,
+            **(pipeline.requests.cpu if each.only == "score" else pipeline.requests.gpu),
             mem_mb=8000,
             runtime=pipeline.requests.minutes(60),
         params:
             preset=PRESET,
             methods=each.methods,
-            metrics=pipeline.further_metrics,
+            part=each.part,
+            metrics=each.metrics,
         shell:
-            "spsr evaluate {params.methods} --only score --seed {wildcards.seed} --configfile {params.preset} "
+            "spsr evaluate {params.methods} {params.part} --seed {wildcards.seed} --configfile {params.preset} "
             "> {log} 2>&1"
 
 
