@@ -12,8 +12,9 @@ import sys
 import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
 from spsr.errors import InputError, RunFailed, Stopped, Terminated
@@ -77,9 +78,9 @@ def _run(file: Path) -> ModuleType:
     name = f"{file.stem}_{hashlib.sha256(str(file.resolve()).encode() + content).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, file)
-    if spec is None or spec.loader is None:
-        raise InputError(f"{file}: cannot be imported; name a Python file")
+    spec = importlib.util.spec_from_file_location(name, file, loader=_AsRead(name, str(file), content))
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -88,6 +89,17 @@ def _run(file: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+class _AsRead(SourceFileLoader):
+    """Runs the content that was hashed: Python takes an earlier compilation for a file of the same size and second."""
+
+    def __init__(self, name: str, path: str, content: bytes) -> None:
+        super().__init__(name, path)
+        self._content = content
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self._content, self.path)
 
 
 class OwnCodeFailed(RunFailed):

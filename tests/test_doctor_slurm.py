@@ -54,9 +54,9 @@ def test_requests_that_slurm_takes_are_one_line(findings) -> None:
     ("site", "rule", "words", "remedy"),
     [
         ({"slot_minutes": "240"}, "probe", "Requested time limit is invalid", "`slot_minutes`"),
-        ({"gpu_partition": "nowhere"}, "upscale", "Invalid partition name specified", "`gpu_partition`"),
+        ({"gpu_partition": "nowhere"}, "evaluate", "Invalid partition name specified", "`gpu_partition`"),
         ({"host_memory_mb": "99000"}, "x train,", "node configuration is not available", "`host_memory_mb`"),
-        ({"constraint": "nvlink"}, "upscale", "Invalid feature specification", "`constraint`"),
+        ({"constraint": "nvlink"}, "evaluate", "Invalid feature specification", "`constraint`"),
     ],
 )
 def test_a_request_that_slurm_refuses_is_named_with_its_words_and_a_remedy(

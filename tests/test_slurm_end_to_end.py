@@ -235,7 +235,7 @@ def test_gpu_jobs_run_on_gpu_nodes_and_only_they_have_gpus(outcome: Outcome, clu
 
 def test_short_cpu_jobs_are_submitted_together(outcome: Outcome):
     others = [rule for rule in (rule_of(job) for _, job in outcome.submitted) if rule not in GPU_RULES]
-    assert (len(others), others[1]) == (2, "table")
+    assert (len(others), others[1]) == (2, "reporting_table")
 
 
 def test_table_is_complete_and_its_cost_on_record(outcome: Outcome, record_property):

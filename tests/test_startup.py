@@ -58,7 +58,9 @@ from spsr.data.pack import pack
 from spsr.images import write_png
 folder = Path({str(tmp_path)!r})
 write_png(folder / "photographs" / "one.png", photograph(0, 160))
-with with_random_weights(folder, schedules=small_schedules(iterations=1)) as config:
+schedules = small_schedules(iterations=1)
+schedules["gan"]["patch"] = 16  # As in the quick preset, whose steps are counted beforehand.
+with with_random_weights(folder, schedules=schedules) as config:
     pack(ImageSet(from_folder(folder / "photographs")), config.layout.training_pack, processes=1)
     sys.argv = ["spsr", "train", "spsr_p", "--configfile", str(config.path)]
     try:

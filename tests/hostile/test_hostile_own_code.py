@@ -23,7 +23,7 @@ from spsr.losses import CustomLoss
 from spsr.losses.views import Views
 from spsr.models import build
 from spsr.models.inference_cost import cost_of
-from spsr.plugins import OwnCodeFailed
+from spsr.plugins import OwnCodeFailed, named
 
 FAILING = {
     "raises": "raise KeyError('x\\ny')",
@@ -191,3 +191,15 @@ def test_a_network_that_ends_the_process_that_measures_it_is_one_line(own: Confi
     Path("net.py").write_text(NETWORK.format(moment="True", code="os._exit(0)"))
     with pytest.raises(RunFailed, match=r"cannot be measured: .*net\.py:\d+, in forward: SystemExit"):
         cost_of({"architecture": "net.py:Net", "size": {}}, 1)
+
+
+def test_what_is_run_is_what_stands_in_the_file_though_python_knows_it_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    file = Path("f.py")
+    for value in (1, 2):
+        file.write_text(f"value = {value}")
+        os.utime(file, (1e9, 1e9))
+        assert named("f.py:value") == value
