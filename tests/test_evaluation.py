@@ -181,12 +181,12 @@ def test_foreign_images_are_scored_where_they_lie_and_nothing_is_made_for_them(c
             hr = photograph([*config.preset.data.benchmarks].index(dataset) + number)
             write_png(Path("theirs") / dataset / f"im_00{number}.png", hr - np.minimum(hr, 3))
     foreign = {"theirs": {"name": "Theirs", "from_images": "theirs", "tables": ["table1"]}}
-    theirs = toy_config(Path(), results=foreign)
-    pipeline = Pipeline(theirs)
-    (scoring,) = (each for each in pipeline.evaluations if "theirs" in each.names)
-    assert scoring.only != "upscale"
-    assert Path("theirs/Set5/im_000.png") in scoring.inputs(SimpleNamespace(name="", seed="0"))
-    assert not any("images/theirs" in str(file) for file in scoring.outputs)
+    for together in (False, True):
+        theirs = toy_config(Path(), results=foreign, evaluate_together=together)
+        (scoring,) = (each for each in Pipeline(theirs).evaluations if "theirs" in each.names)
+        assert scoring.only != "upscale"
+        assert Path("theirs/Set5/im_000.png") in scoring.inputs(SimpleNamespace(name="", seed="0"))
+        assert not any("images/theirs" in str(file) for file in scoring.outputs)
     evaluate(theirs, ["theirs"], 0)
     assert not theirs.layout.images("theirs", 0, "Set5").exists()
     assert read_measurement(theirs.layout.scores("theirs", 0, "Set5")).results.keys() == {"im_000", "im_001"}
