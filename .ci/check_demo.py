@@ -90,6 +90,13 @@ def test_an_ablation_differs_from_its_parent_and_a_gan_from_its_psnr_network(tab
             assert alike == [], f"{name} and {other}"
 
 
+@pytest.mark.parametrize("task", ["contrastive", "jigsaw"])
+def test_extractors_differ_in_accuracy(task: str):
+    probes = pd.concat(pd.read_csv(CONFIG.layout.probe(name)) for name in PIPELINE.extractors)
+    means = probes[probes["task"] == task].groupby(["dataset", "extractor"])["accuracy"].mean().unstack()
+    assert means.stack().nunique() > 1, means
+
+
 def test_a_second_run_finds_nothing_to_do():
     command = [sys.executable, "-m", "snakemake", "--cores", "2"]
     again = subprocess.run(command, capture_output=True, text=True, check=False)
